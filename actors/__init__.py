@@ -1,0 +1,1 @@
+"""What happens to a frame: captured, detected, tracked, counted, delivered."""

@@ -1,0 +1,1 @@
+"""What starts, places and watches it: the command line, services, Ray."""

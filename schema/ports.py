@@ -1,0 +1,124 @@
+"""The seams of the system: what a part needs from another, without naming which one it is.
+
+Every port has one contract test suite in ``tests/contracts``, run over every adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from schema.events import Committed, Delivery, Detections, Frame, FrameId
+
+
+class Picture(Protocol):
+    """A decoded frame that scales itself on demand."""
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, as decoded."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, as decoded."""
+        ...
+
+    def rgb(self, width: int, height: int) -> NDArray[np.uint8]:
+        """Colour picture scaled to (height, width, 3), uint8 RGB."""
+        ...
+
+    def luma(self, width: int, height: int) -> NDArray[np.uint8]:
+        """Brightness scaled to (height, width), uint8."""
+        ...
+
+
+class FrameSource(Protocol):
+    """One opened run of a source: frames of one stream epoch, in order."""
+
+    @property
+    def epoch(self) -> str:
+        """The stream epoch: a file's content fingerprint, or a fresh id per connection of a live source."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames in order until the source ends.
+
+        Raises:
+            SourceLost: a live source went silent or broke; open it again for a new epoch.
+            BadInput: a file is not readable as video.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the source; ends a blocked ``frames`` from another thread. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DetectorSpec:
+    """What a detector wants to be given: pictures of this size, letterboxed (``keep_aspect``) or stretched."""
+
+    model: str
+    width: int
+    height: int
+    keep_aspect: bool
+
+
+class Detector(Protocol):
+    """Finds people. Safe to call from several threads at once."""
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """What ``detect`` wants to be given."""
+        ...
+
+    def detect(self, batch: NDArray[np.uint8], ids: Sequence[FrameId]) -> list[Detections]:
+        """Find people in a batch.
+
+        Args:
+            batch: uint8 (N, H, W, 3) RGB, H and W as in ``spec``.
+            ids: which frames these are, one an image.
+
+        Returns:
+            One ``Detections`` an image, boxes normalised to the image given (padding included), weak ones
+            (score >= 0.1) too: the tracker decides.
+
+        Raises:
+            DetectorUnavailable: it did not answer for now; calling again with the same batch is safe.
+        """
+        ...
+
+
+class Store(Protocol):
+    """The truth: stores deliveries exactly once."""
+
+    def commit(self, deliveries: Sequence[Delivery]) -> Committed:
+        """Store all deliveries in one transaction; what is already there is left alone and not reported again.
+
+        The fence: a delivery under the camera's current lease is stored. Under an older lease, a live delivery keeps
+        its crossings that occurred before the current lease was granted (they were seen by the rightful holder), and
+        nothing else; a file delivery is refused whole, because the new holder finds the same crossings again.
+        Refused cameras are named in ``refused_camera_ids``.
+
+        Raises:
+            StoreUnavailable: nothing was stored; committing the same again is safe.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Somewhere that news of committed crossings goes: rebuildable, at least once, absolute numbers."""
+
+    def publish(self, committed: Committed) -> None:
+        """Pass the news on.
+
+        Raises:
+            StoreUnavailable: it did not arrive; publishing the same again is safe.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What is shared and served over Ray Serve: the detector and the API."""
