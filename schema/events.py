@@ -31,11 +31,16 @@ class FrameId:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
-    """One decoded frame, still in the codec's own colour space: it is scaled and converted only when asked."""
+    """One decoded frame, still in the codec's own colour space: it is scaled and converted only when asked.
+
+    ``still`` says that the motion gate saw no change since the last frame that was detected on: the people are where
+    they were, and looking again would find the same.
+    """
 
     id: FrameId
     captured_ns: int
     picture: Picture
+    still: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
