@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """One figure, and how it stands to the reference that was measured in the same run (``ratio`` = value/reference)."""
+    """One figure, and how it stands to the reference that was measured in the same run (``ratio``: value over it)."""
 
     name: str
     value: float
