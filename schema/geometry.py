@@ -22,6 +22,8 @@ Anchor = Literal["foot", "center"]
 
 DEFAULT_U_TURN_S = 10.0
 
+_SMALLEST_AREA = 1e-9
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
@@ -82,6 +84,8 @@ class Zone:
             raise BadInput(f"zone '{self.name}' names a corner twice: give each corner once")
         if len(self.polygon) < 3:
             raise BadInput(f"zone '{self.name}' has {len(self.polygon)} corners: give at least three")
+        if _area(self.polygon) < _SMALLEST_AREA:
+            raise BadInput(f"zone '{self.name}' has no area: its corners lie on one line")
         if _crosses_itself(self.polygon):
             raise BadInput(f"zone '{self.name}' crosses itself: order its corners around the edge")
 
@@ -155,6 +159,12 @@ def _check_name(kind: str, name: str) -> None:
 def _check_u_turn(kind: str, name: str, u_turn_s: float) -> None:
     if not (isfinite(u_turn_s) and u_turn_s >= 0):
         raise BadInput(f"{kind} '{name}' has u_turn_s {u_turn_s:g}: give seconds, 0 or more")
+
+
+def _area(corners: Sequence[Point]) -> float:
+    """Area covered, by triangles from the first corner; 0 only where all corners lie on one line."""
+    first = corners[0]
+    return sum(abs(_turn(first, p, q)) for p, q in zip(corners[1:], corners[2:], strict=False)) / 2
 
 
 def _crosses_itself(corners: Sequence[Point]) -> bool:
