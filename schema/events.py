@@ -196,7 +196,7 @@ class CameraEvent:
     camera_id: int
     event_type: str
     occurred_ns: int
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ Coordinates are normalised: x 0..1 to the right, y 0..1 downwards. For someone w
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import Literal
 
@@ -164,7 +165,7 @@ def _check_u_turn(kind: str, name: str, u_turn_s: float) -> None:
 def _area(corners: Sequence[Point]) -> float:
     """Area covered, by triangles from the first corner; 0 only where all corners lie on one line."""
     first = corners[0]
-    return sum(abs(_turn(first, p, q)) for p, q in zip(corners[1:], corners[2:], strict=False)) / 2
+    return sum(abs(_turn(first, p, q)) for p, q in pairwise(corners)) / 2
 
 
 def _crosses_itself(corners: Sequence[Point]) -> bool:
