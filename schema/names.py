@@ -1,0 +1,61 @@
+"""Every name that two parts of the system must agree on, once.
+
+Changing a name of something durable (a queue, an exchange, a Redis key) orphans what lies there under the old one.
+"""
+
+# Ray
+RAY_NAMESPACE = "turnstile"
+SUPERVISOR_ACTOR = "turnstile-supervisor"
+RELAY_ACTOR = "turnstile-relay"
+
+
+def worker_actor(number: int) -> str:
+    """The camera worker with this number, counted from 0."""
+    return f"turnstile-worker-{number}"
+
+
+def counter_actor(shard: int) -> str:
+    """The counting actor of this shard, counted from 0."""
+    return f"turnstile-counter-{shard}"
+
+
+# Ray Serve
+DETECTOR_APP = "detector"
+DETECTOR_DEPLOYMENT = "Detector"
+API_APP = "api"
+API_DEPLOYMENT = "Api"
+
+# Redis
+LIVE_CHANNEL = "turnstile:live"
+"""Pub/sub: every change of totals, as it was committed."""
+BUILT_KEY = "turnstile:built"
+"""Set when the totals have been rebuilt from PostgreSQL; missing in a Redis that restarted empty."""
+
+
+def totals_key(camera_id: int) -> str:
+    """A hash with the absolute totals of one camera's rules."""
+    return f"turnstile:totals:{camera_id}"
+
+
+# RabbitMQ
+EVENTS_EXCHANGE = "turnstile.events"
+"""Topic exchange; the routing key is ``crossing.<camera_id>.<rule_id>`` and the like."""
+DEAD_LETTER_EXCHANGE = "turnstile.dead-letters"
+DEAD_LETTER_QUEUE = "turnstile.dead-letters"
+CROSSINGS_QUEUE = "turnstile.crossings"
+
+# Metrics. Labels are camera, line and direction at most: never a track, never a time. Ray's own exporter puts ``ray_``
+# in front of these.
+CROSSINGS_TOTAL = "turnstile_crossings_total"
+RECONNECTS_TOTAL = "turnstile_reconnects_total"
+FRAMES_TOTAL = "turnstile_frames_total"
+FRAMES_SKIPPED_TOTAL = "turnstile_frames_skipped_total"
+FRAMES_STILL_TOTAL = "turnstile_frames_still_total"
+FRAME_AGE_SECONDS = "turnstile_frame_age_seconds"
+COVERAGE_RATIO = "turnstile_coverage_ratio"
+DETECTOR_INFERENCE_SECONDS = "turnstile_detector_inference_seconds"
+DETECTOR_RETRIES_TOTAL = "turnstile_detector_retries_total"
+STORE_RETRIES_TOTAL = "turnstile_store_retries_total"
+FLUSH_LAG_SECONDS = "turnstile_flush_lag_seconds"
+JOURNAL_BYTES = "turnstile_journal_bytes"
+OUTBOX_WAITING = "turnstile_outbox_waiting"

@@ -1,0 +1,219 @@
+"""All settings, checked at start, or nothing starts. No other part reads the environment or YAML.
+
+Settings come from three places, later ones winning: the defaults below, a YAML file, and the environment, where
+``TURNSTILE_API__PORT=9000`` sets ``api.port``. A YAML value may take a secret from the environment: ``${NAME}``.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from schema.camera import DEFAULT_DETECT_FPS, CameraSpec
+from schema.errors import BadInput
+from schema.geometry import DEFAULT_U_TURN_S, Anchor, Line, Point, Scene, Zone
+from schema.settings_input import UNKNOWN_KEY, read_settings
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, given: Any) -> Any:
+        if isinstance(given, Mapping):
+            for key in cast(Mapping[Any, Any], given):
+                if key not in cls.model_fields:
+                    near = get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
+                    fix = f"did you mean '{near[0]}'?" if near else f"known here are {', '.join(cls.model_fields)}"
+                    raise PydanticCustomError(UNKNOWN_KEY, "unknown key '{key}': {fix}", {"key": str(key), "fix": fix})
+        return cast(Any, given)
+
+
+class RuleSettings(_Part):
+    """A line (x1,y1,x2,y2) or a zone (x,y,x,y,x,y,…); a bare list or ``"0.5,0,0.5,1"`` stands for its coordinates."""
+
+    coordinates: tuple[float, ...]
+    anchor: Anchor = "foot"
+    u_turn_s: float = DEFAULT_U_TURN_S
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_coordinates(cls, given: Any) -> Any:
+        return cast(Any, given) if isinstance(given, Mapping) else {"coordinates": given}
+
+    @field_validator("coordinates", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return given.split(",") if isinstance(given, str) else given
+
+
+class LineSettings(RuleSettings):
+    """A line; ``flip`` swaps in and out."""
+
+    flip: bool = False
+
+
+class CameraSettings(_Part):
+    """One camera: ``source`` is an RTSP or HTTP URL or the path of a video file, which then plays over and over."""
+
+    source: Annotated[str, Field(min_length=1, repr=False)]
+    detect_fps: Annotated[float, Field(gt=0, le=1000)] | None = DEFAULT_DETECT_FPS
+    """Frames a second that go to the detector; ``all`` (None here) for every frame."""
+    enabled: bool = True
+    friendly_name: str = ""
+    lines: Mapping[str, LineSettings] = {}
+    zones: Mapping[str, RuleSettings] = {}
+
+    @field_validator("detect_fps", mode="before")
+    @classmethod
+    def _all_frames(cls, given: Any) -> Any:
+        return None if given == "all" else given
+
+    @model_validator(mode="after")
+    def _has_a_possible_scene(self) -> "CameraSettings":
+        try:
+            _ = self.scene
+        except BadInput as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def scene(self) -> Scene:
+        """The rules as values."""
+        return Scene(
+            lines=tuple(_line(name, rule) for name, rule in self.lines.items()),
+            zones=tuple(_zone(name, rule) for name, rule in self.zones.items()),
+        )
+
+    def spec(self, *, camera_id: int, name: str) -> CameraSpec:
+        """This camera under the id that the store gave it."""
+        return CameraSpec(id=camera_id, name=name, source=self.source, scene=self.scene, detect_fps=self.detect_fps)
+
+
+class ApiSettings(_Part):
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+
+
+class DetectorSettings(_Part):
+    """The shared detector: between ``min_replicas`` and ``max_replicas``, each with this share of a GPU, if any."""
+
+    weights: str = "yolo11n.pt"
+    """What ``model: auto`` tries first."""
+    min_replicas: Annotated[int, Field(ge=1)] = 1
+    max_replicas: Annotated[int, Field(ge=1)] = 8
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DetectorSettings":
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is below min_replicas {self.min_replicas}: raise it")
+        return self
+
+
+class WorkerSettings(_Part):
+    """The camera workers."""
+
+    cameras_per_worker: Annotated[int, Field(ge=1, le=256)] = 32
+
+
+class Settings(_Part):
+    """All settings. ``None`` for a service means: find or start a private one."""
+
+    home: Path = Path(".turnstile")
+    """State: private services, journals, tokens. Relative to the working folder."""
+    cache: Path = Path("~/.cache/turnstile")
+    """Downloads that can be fetched again."""
+    demo_video: Path | None = None
+    """A video of one's own for the demo, instead of OpenCV's."""
+    model: Annotated[str, Field(min_length=1)] = "auto"
+    postgres_dsn: Annotated[str | None, Field(repr=False)] = None
+    redis_url: Annotated[str | None, Field(repr=False)] = None
+    amqp_url: Annotated[str | None, Field(repr=False)] = None
+    counting_shards: Annotated[int, Field(ge=1, le=64)] = 1
+    api: ApiSettings = ApiSettings()
+    detector: DetectorSettings = DetectorSettings()
+    workers: WorkerSettings = WorkerSettings()
+    cameras: Mapping[str, CameraSettings] = {}
+
+    @field_validator("home", "cache", "demo_video")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @field_validator("postgres_dsn")
+    @classmethod
+    def _postgres(cls, dsn: str | None) -> str | None:
+        return _with_scheme(dsn, "postgresql://", "postgres://")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "redis://", "rediss://")
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _amqp(cls, url: str | None) -> str | None:
+        return _with_scheme(url, "amqp://", "amqps://")
+
+    @field_validator("cameras")
+    @classmethod
+    def _usable_names(cls, cameras: Mapping[str, CameraSettings]) -> Mapping[str, CameraSettings]:
+        for name in cameras:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+                raise ValueError(f"camera name '{name}' is not usable: take 1 to 64 letters, digits, '-' or '_'")
+        return cameras
+
+
+def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings and check all of them.
+
+    Args:
+        path: the YAML file. None takes the one that ``TURNSTILE_CONFIG`` names, else ``turnstile.yaml`` in the working
+            folder if there is one, else none.
+        env: the environment.
+
+    Raises:
+        BadInput: names the key and the fix.
+    """
+    given = read_settings(path, env)
+    given.values.setdefault("cache", str(Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "turnstile"))
+    try:
+        return Settings.model_validate(given.values)
+    except ValidationError as error:
+        raise BadInput(given.sentence(error)) from None
+
+
+def _with_scheme(url: str | None, *schemes: str) -> str | None:
+    if url is not None and not url.startswith(schemes):
+        raise ValueError(f"the address does not start with {schemes[0]}: write it like {schemes[0]}user:password@host/")
+    return url
+
+
+def _line(name: str, rule: LineSettings) -> Line:
+    points = _points("line", name, rule)
+    if len(points) != 2:
+        raise BadInput(f"line '{name}' needs four numbers x1,y1,x2,y2, got {len(rule.coordinates)}")
+    return Line(name=name, a=points[0], b=points[1], flip=rule.flip, anchor=rule.anchor, u_turn_s=rule.u_turn_s)
+
+
+def _zone(name: str, rule: RuleSettings) -> Zone:
+    return Zone(name=name, polygon=_points("zone", name, rule), anchor=rule.anchor, u_turn_s=rule.u_turn_s)
+
+
+def _points(kind: str, name: str, rule: RuleSettings) -> tuple[Point, ...]:
+    given = rule.coordinates
+    if len(given) % 2:
+        raise BadInput(f"{kind} '{name}' has an odd count of coordinates ({len(given)}): give x,y pairs")
+    try:
+        return tuple(Point(x=x, y=y) for x, y in zip(given[::2], given[1::2], strict=True))
+    except BadInput as error:
+        raise BadInput(f"{kind} '{name}': {error}") from None
