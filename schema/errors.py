@@ -14,6 +14,14 @@ class BadInput(TurnstileError):
     """Wrong input from a person; the message is one sentence that names the thing and the fix."""
 
 
+class NotFound(BadInput):
+    """A person named something that is not there."""
+
+
+class AlreadyExists(BadInput):
+    """A person wants to make something under a name that is taken."""
+
+
 class Retryable(TurnstileError):
     """The world failed for now: retry with back-off."""
 
