@@ -1,0 +1,134 @@
+"""Every refusal as one shape: problem details (RFC 9457), whose ``detail`` is one sentence that names thing and fix."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from schema.errors import AlreadyExists, BadInput, NotFound, Retryable
+
+MEDIA_TYPE = "application/problem+json"
+_AWAY = "the store does not answer for now: try again in a second"
+
+_log = structlog.get_logger(__name__)
+
+
+class Complaint(BaseModel):
+    """One thing wrong with a request: where (``query.from``, ``body.lines.door``) and what."""
+
+    where: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457); the kind is told by ``status`` alone, so ``type`` is always ``about:blank``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "Not Found",
+                "status": 404,
+                "detail": "there is no camera 'lobby': GET /api/v1/cameras lists them",
+                "instance": "/api/v1/cameras/lobby",
+            }
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    complaints: tuple[Complaint, ...] = ()
+    checks: dict[str, Any] | None = None
+
+
+def problem_response(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    complaints: Sequence[Complaint] = (),
+    checks: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Answer ``request`` with a problem."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        complaints=tuple(complaints),
+        checks=None if checks is None else dict(checks),
+    )
+    body = problem.model_dump(mode="json", exclude_none=True, exclude=None if complaints else {"complaints"})
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def status_of(error: BadInput) -> int:
+    """404 for what is not there, 409 for a name that is taken, 422 for the rest."""
+    if isinstance(error, NotFound):
+        return HTTPStatus.NOT_FOUND
+    if isinstance(error, AlreadyExists):
+        return HTTPStatus.CONFLICT
+    return HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def complaints_of(errors: Sequence[Mapping[str, Any]]) -> list[Complaint]:
+    """Validation errors as sentences, without the values given: one of them may be a source with its password."""
+    return [
+        Complaint(
+            where=".".join(str(part) for part in error["loc"]),
+            detail=str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "should be"),
+        )
+        for error in errors
+    ]
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app`` answer every 4xx and 5xx as a problem."""
+
+    @app.exception_handler(BadInput)
+    async def bad_input(request: Request, error: BadInput) -> JSONResponse:
+        return problem_response(request, status_of(error), str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        complaints = complaints_of(error.errors())
+        detail = "; ".join(f"{complaint.where}: {complaint.detail}" for complaint in complaints[:3])
+        return problem_response(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, complaints=complaints)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            detail = f"there is nothing at {request.url.path}: /docs lists what there is"
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = f"{request.method} is not possible here: /docs lists what is"
+        else:
+            detail = error.detail
+        return problem_response(request, error.status_code, detail, headers=error.headers)
+
+    async def away(request: Request, error: Exception) -> JSONResponse:
+        _log.warning("The store did not answer", path=request.url.path, error=type(error).__name__)
+        return problem_response(request, HTTPStatus.SERVICE_UNAVAILABLE, _AWAY, headers={"Retry-After": "1"})
+
+    for kind in (Retryable, OperationalError, InterfaceError, PoolTimeout, RedisError):
+        app.add_exception_handler(kind, away)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        # A statement's error quotes its parameters, and a parameter may be a source with its password.
+        told = type(error).__name__ if isinstance(error, DBAPIError) else repr(error)
+        _log.error("A request failed unexpectedly", path=request.url.path, error=told)
+        detail = "something failed on our side: the log of the API says what"
+        return problem_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)

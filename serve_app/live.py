@@ -1,0 +1,231 @@
+"""Live totals to many clients: everything is encoded once, and nobody waits for a slow one.
+
+Clients get messages of two types, numbered from 1 without a gap (``seq``):
+
+- ``snapshot``: the absolute totals of all rules; it replaces what the client knew. Its ``reason`` is ``joined``,
+  ``changed`` (a rule was made, edited or removed), ``restarted`` (the live channel was away) or ``slow``.
+- ``delta``: what one commit changed at one camera: its crossings, and the new absolute totals of the rules they are of.
+
+Totals are absolute and never go back. Crossings come at least once; ``event_id`` tells a repeated one.
+
+Overflow policy of a client's queue, ``forget and start over``: when a client has not taken ``depth`` messages, all of
+them are dropped, and the next thing it gets is a fresh snapshot that says how many messages it ``missed``. Until then
+it costs one counter.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from schema.events import Committed, Crossing, RuleTotals, Totals
+from serve_app.times import iso
+
+Reason = Literal["joined", "changed", "restarted", "slow"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveRule:
+    """A rule as clients know it, with its totals so far."""
+
+    camera: str
+    kind: Literal["line", "zone"]
+    totals: RuleTotals
+
+
+class LiveClient:
+    """One client's place in the hub: a bounded queue of encoded messages.
+
+    A client that sends acknowledgements is held to ``window`` messages on the way. Without them only the transport
+    tells that a client is slow, and a proxy in between may hide that.
+    """
+
+    def __init__(self, hub: "LiveHub", cameras: frozenset[str] | None, *, depth: int, window: int) -> None:
+        self._hub = hub
+        self._cameras = cameras
+        self._depth = depth
+        self._window = window
+        self._queue: deque[str] = deque()
+        self._snapshot_due: Reason | None = "joined"
+        self._missed = 0
+        self._sent = 0
+        self._acknowledged: int | None = None
+        self._wake = asyncio.Event()
+
+    def wants(self, camera: str) -> bool:
+        """Whether this client asked for the camera; one that named none asked for all."""
+        return self._cameras is None or camera in self._cameras
+
+    def offer(self, body: str) -> None:
+        """Queue the body of a delta; never waits."""
+        if self._snapshot_due:
+            # Totals come with the snapshot. A client that has just joined cannot miss what it was not yet shown.
+            self._missed += self._snapshot_due != "joined"
+            return
+        self._queue.append(body)
+        if len(self._queue) > self._depth:
+            self.start_over("slow")
+        self._wake.set()
+
+    def start_over(self, reason: Reason) -> None:
+        """Drop what is queued in favour of a fresh snapshot."""
+        self._missed += len(self._queue)
+        self._queue.clear()
+        self._snapshot_due = self._snapshot_due or reason
+        self._wake.set()
+
+    def acknowledge(self, seq: int) -> None:
+        """Note that the client has taken everything up to message ``seq``."""
+        self._acknowledged = max(self._acknowledged or 0, min(seq, self._sent))
+        self._wake.set()
+
+    async def next(self) -> str:
+        """Wait for the next message and number it."""
+        while not self._may_send():
+            self._wake.clear()
+            await self._wake.wait()
+        self._sent += 1
+        if not self._snapshot_due:
+            return f'{{"seq":{self._sent},{self._queue.popleft()}'
+        body = self._hub.snapshot(self, self._snapshot_due, self._missed)
+        self._snapshot_due, self._missed = None, 0
+        return f'{{"seq":{self._sent},{body}'
+
+    def _may_send(self) -> bool:
+        if self._acknowledged is not None and self._sent - self._acknowledged >= self._window:
+            return False
+        return bool(self._queue or self._snapshot_due)
+
+
+class LiveHub:
+    """Knows the totals of every rule and passes changes to all clients. Lives on one event loop."""
+
+    def __init__(self, *, depth: int = 256, window: int = 64) -> None:
+        self._depth = depth
+        self._window = window
+        self._rules: dict[int, LiveRule] = {}
+        self._encoded: dict[int, str] = {}
+        self._clients: set[LiveClient] = set()
+
+    def __len__(self) -> int:
+        """How many clients there are."""
+        return len(self._clients)
+
+    def join(self, cameras: frozenset[str] | None = None) -> LiveClient:
+        """Add a client that wants these cameras, or all; its first message is a snapshot."""
+        client = LiveClient(self, cameras, depth=self._depth, window=self._window)
+        self._clients.add(client)
+        return client
+
+    def leave(self, client: LiveClient) -> None:
+        """Forget a client."""
+        self._clients.discard(client)
+
+    def knows(self, committed: Committed) -> bool:
+        """Whether every rule in the news is known by name."""
+        return all(news.rule_id in self._rules for news in (*committed.totals, *committed.crossings))
+
+    def start_over(self, rules: Iterable[LiveRule]) -> None:
+        """Take these rules for the whole truth, whatever was known; every client gets a snapshot."""
+        self._rules, self._encoded = {}, {}
+        for rule in rules:
+            self._put(rule)
+        for client in self._clients:
+            client.start_over("restarted")
+
+    def refresh(self, rules: Sequence[LiveRule]) -> None:
+        """Heal from the store: clients of a camera whose rules changed get a snapshot, the others what they missed.
+
+        Numbers that are newer here than in ``rules`` stand: news may arrive while the store is being read.
+        """
+        current = {rule.totals.rule_id: rule for rule in rules}
+        gone = [rule_id for rule_id in self._rules if rule_id not in current]
+        new = [rule for rule_id, rule in current.items() if rule_id not in self._rules]
+        edited = {self._rules[rule_id].camera for rule_id in gone} | {rule.camera for rule in new}
+        for rule_id in gone:
+            del self._rules[rule_id], self._encoded[rule_id]
+        for rule in new:
+            self._put(rule)
+        for client in self._clients:
+            if any(client.wants(camera) for camera in edited):
+                client.start_over("changed")
+        self.apply(Committed(totals=tuple(rule.totals for rule in rules)))
+
+    def apply(self, committed: Committed) -> None:
+        """Pass on what was committed, camera by camera; totals that are not newer than those known are left out."""
+        totals: dict[str, list[str]] = {}
+        crossings: dict[str, list[dict[str, Any]]] = {}
+        for news in committed.totals:
+            known = self._rules.get(news.rule_id)
+            if known and news.revision > known.totals.revision:
+                self._put(LiveRule(camera=known.camera, kind=known.kind, totals=news))
+                totals.setdefault(known.camera, []).append(self._encoded[news.rule_id])
+        for crossing in committed.crossings:
+            if rule := self._rules.get(crossing.rule_id):
+                crossings.setdefault(rule.camera, []).append(encode_crossing(crossing))
+        for camera in totals.keys() | crossings.keys():
+            self._broadcast(camera, totals.get(camera, ()), crossings.get(camera, ()))
+
+    def snapshot(self, client: LiveClient, reason: Reason, missed: int) -> str:
+        """The body of a snapshot for this client."""
+        rules = ",".join(self._encoded[rule_id] for rule_id, rule in self._rules.items() if client.wants(rule.camera))
+        return f'"type":"snapshot","reason":"{reason}","missed":{missed},"totals":[{rules}]}}'
+
+    def _broadcast(self, camera: str, totals: Collection[str], crossings: Collection[dict[str, Any]]) -> None:
+        events = json.dumps(list(crossings), separators=(",", ":"))
+        body = f'"type":"delta","camera":{json.dumps(camera)},"crossings":{events},"totals":[{",".join(totals)}]}}'
+        for client in self._clients:
+            if client.wants(camera):
+                client.offer(body)
+
+    def _put(self, rule: LiveRule) -> None:
+        self._rules[rule.totals.rule_id] = rule
+        self._encoded[rule.totals.rule_id] = json.dumps(encode_rule(rule), separators=(",", ":"))
+
+
+def encode_rule(rule: LiveRule) -> dict[str, Any]:
+    """A rule's totals as clients read them; ``occupancy`` is the signed sum of everyone who went in and out."""
+    return {
+        "camera": rule.camera,
+        "camera_id": rule.totals.camera_id,
+        "rule": rule.totals.rule,
+        "rule_id": rule.totals.rule_id,
+        "kind": rule.kind,
+        "revision": rule.totals.revision,
+        **encode_totals(rule.totals.totals),
+        "occupancy": rule.totals.totals.occupancy_change,
+    }
+
+
+def encode_totals(totals: Totals) -> dict[str, int]:
+    """Raw and effective counts."""
+    return {
+        "count_in": totals.count_in,
+        "count_out": totals.count_out,
+        "effective_in": totals.effective_in,
+        "effective_out": totals.effective_out,
+    }
+
+
+def encode_crossing(crossing: Crossing) -> dict[str, Any]:
+    """A crossing as clients read it."""
+    return {
+        "event_id": str(crossing.event_id),
+        "camera_id": crossing.camera_id,
+        "rule": crossing.rule,
+        "rule_id": crossing.rule_id,
+        "kind": crossing.kind,
+        "direction": crossing.direction,
+        "cause": crossing.cause,
+        "occurred_at": iso(crossing.occurred_ns),
+        "confirmed_at": iso(crossing.confirmed_ns),
+        "confidence": round(crossing.confidence, 4),
+        "x": round(crossing.x, 5),
+        "y": round(crossing.y, 5),
+        "track_id": crossing.track_id,
+        "undoes": str(crossing.undoes) if crossing.undoes else None,
+        "dwell_s": crossing.dwell_s,
+        "model": crossing.model,
+    }
