@@ -1,1 +1,20 @@
-"""SQLAlchemy models, one file an area."""
+"""The tables, one file an area. Importing this package registers all of them with ``Base.metadata``."""
+
+from schema.tables.base import Base
+from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
+from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
+from schema.tables.streams import CoverageRow, StreamRow
+
+__all__ = [
+    "Base",
+    "CameraEventRow",
+    "CameraRow",
+    "CountingResultRow",
+    "CoverageRow",
+    "CrossingRow",
+    "LeaseRow",
+    "OutboxRow",
+    "StreamRow",
+    "ZoneRow",
+    "ZoneTotalsRow",
+]
