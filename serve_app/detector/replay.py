@@ -39,7 +39,7 @@ class ReplayDetector:
         size = np.array([width_px, height_px, width_px, height_px], np.float64)
         seen = rows.rows(rows.conf >= MIN_SCORE)
         frames, starts = np.unique(seen.frame, return_index=True)
-        ends = [*starts[1:], len(seen.frame)]
+        ends = np.append(starts, len(seen.frame))[1:]
         self._by_frame = {
             int(frame): detections(seen.boxes[start:end] / size, seen.conf[start:end], name)
             for frame, start, end in zip(frames, starts, ends, strict=True)
