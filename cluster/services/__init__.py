@@ -1,0 +1,121 @@
+"""PostgreSQL, Redis and RabbitMQ for every command: those that the settings name, else private ones on this machine."""
+
+import fcntl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from cluster.packages import ensure
+from cluster.services.given import GivenService, given_postgres, given_rabbitmq, given_redis
+from cluster.services.postgres import Postgres
+from cluster.services.private import PrivateService
+from cluster.services.rabbitmq import RabbitMQ
+from cluster.services.redis import Redis
+from cluster.services.remembered import Remembered, choose_ports_again, is_free, recall
+from schema.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Where the services are. The addresses hold passwords and are not shown."""
+
+    postgres_dsn: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    amqp_url: str = field(repr=False)
+
+
+class Services:
+    """The three services that the settings ask for, as ``postgres``, ``redis`` and ``rabbitmq``.
+
+    ``start`` and ``stop`` act on all private ones, whichever process started them. As a context manager it leaves
+    things as it found them: it stops only what it started itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._started: list[PrivateService] = []
+        self._arrange(recall(settings.home))
+
+    def _arrange(self, remembered: Remembered) -> None:
+        home, settings = self._settings.home, self._settings
+        dsn, redis_url, amqp_url = settings.postgres_dsn, settings.redis_url, settings.amqp_url
+        self.postgres = given_postgres(dsn) if dsn else Postgres(home, remembered)
+        self.redis = given_redis(redis_url) if redis_url else Redis(home, remembered)
+        self.rabbitmq = given_rabbitmq(amqp_url) if amqp_url else RabbitMQ(home, remembered)
+
+    @property
+    def all(self) -> tuple[PrivateService | GivenService, ...]:
+        """PostgreSQL, Redis, RabbitMQ."""
+        return (self.postgres, self.redis, self.rabbitmq)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where they are, or would be when started."""
+        return Endpoints(postgres_dsn=self.postgres.url, redis_url=self.redis.url, amqp_url=self.rabbitmq.url)
+
+    def start(self) -> Endpoints:
+        """Start what does not run yet, side by side, and return when all serve.
+
+        Raises:
+            BadInput: a server that the settings name does not answer, or programs are missing and we may not install
+                them.
+            Permanent: a private server does not start; what this call started is stopped again.
+        """
+        with self._alone():
+            self._choose_free_ports()
+            idle = [service for service in self._private if not service.running]
+            ensure(*(service.need for service in idle))
+            self._started += idle
+            with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
+                starts = [pool.submit(service.start) for service in self.all]
+            try:
+                for start in starts:
+                    start.result()
+            except BaseException:
+                self._stop(self._started)
+                raise
+        return self.endpoints
+
+    def stop(self) -> None:
+        """Stop all private ones that run."""
+        with self._alone():
+            self._stop(self._private)
+
+    def __enter__(self) -> "Services":
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what ``start`` of this object started."""
+        with self._alone():
+            self._stop(self._started)
+
+    @property
+    def _private(self) -> list[PrivateService]:
+        return [service for service in self.all if isinstance(service, PrivateService)]
+
+    def _stop(self, services: list[PrivateService]) -> None:
+        with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
+            list(pool.map(lambda service: service.stop(), services))
+        self._started = []
+
+    def _choose_free_ports(self) -> None:
+        """Take other ports, if a stranger took one while none of ours ran."""
+        remembered = recall(self._settings.home)
+        if not any(service.running for service in self._private) and not all(
+            is_free(port) for port in remembered.ports.values()
+        ):
+            remembered = choose_ports_again(self._settings.home, remembered)
+        self._arrange(remembered)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two commands that start at once must not start two servers on the same data."""
+        with (self._settings.home / "services.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
