@@ -1,0 +1,293 @@
+"""A camera worker: many cameras, one loop from their frames to deliveries in the journal.
+
+Each turn of the loop applies the oldest answered batch (detections to crossings, all cameras advanced together),
+writes what is due into the journal, and gathers the frames that are ready into the next batch. Batches are answered
+in the order they were asked, so a camera's frames are counted in order however many are on their way.
+
+Bounds: three batches at the detector; beyond that frames wait in their feeds, where live cameras drop older frames
+and recorded ones stop decoding. A full journal stops the loop the same way.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from actors.counting.session import CountingSession
+from actors.feed import CameraFeed, FeedEvent
+from actors.looks import IN_FLIGHT, Look, Looks
+from actors.watch import Watch
+from schema.camera import CameraSpec
+from schema.errors import Retryable
+from schema.events import Delivery, Detections, Frame, Observation
+from schema.ports import Detector
+from schema.work import Assignment, WorkerStatus
+
+log = structlog.get_logger(__name__)
+
+BATCH_FRAMES = 8
+_IDLE_S = 0.25
+
+
+class Outgoing(Protocol):
+    """Where deliveries go: durable once ``append`` has returned."""
+
+    def append(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep deliveries safe.
+
+        Raises:
+            Retryable: no room for now; nothing was kept.
+        """
+        ...
+
+
+class CameraWorker:
+    """Owns the feeds and the counting of its cameras. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        name: str,
+        detector: Detector,
+        outgoing: Outgoing,
+        *,
+        open_feed: Callable[..., CameraFeed] = CameraFeed,
+        clock_ns: Callable[[], int] = time.time_ns,
+        pool: Executor | None = None,
+    ) -> None:
+        """Make an idle worker; ``run`` it in a thread.
+
+        Args:
+            name: for people.
+            detector: shared; safe to be called from several threads.
+            outgoing: the journal.
+            open_feed: makes a camera's feed, as ``CameraFeed(spec, bell=…, start_seq=…, motion_gate=…)``.
+            clock_ns: the time.
+            pool: threads that wait for the detector.
+        """
+        self.name = name
+        self._outgoing = outgoing
+        self._open_feed = open_feed
+        self._clock_ns = clock_ns
+        self._bell = threading.Event()
+        pool = pool or ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"{name}-detect")
+        self._looks = Looks(detector, limit=BATCH_FRAMES, pool=pool, ring=self._bell.set)
+        self._lock = threading.Lock()
+        self._session = CountingSession()
+        self._watches: dict[int, Watch] = {}
+        self._unsaved: list[Delivery] = []
+        self._first = 0
+        self._draining = False
+        self._stopped = threading.Event()
+
+    def assign(self, assignment: Assignment) -> None:
+        """Watch a camera; under a newer lease this replaces the older one, and an older or equal one is ignored."""
+        spec = assignment.spec
+        with self._lock:
+            held = self._watches.get(spec.id)
+            if held is not None and held.lease_epoch >= assignment.lease_epoch:
+                return
+        self.unassign(spec.id)
+        start_seq = assignment.checkpoint.seq + 1 if assignment.checkpoint else 1
+        feed = self._open_feed(
+            spec, bell=self._bell, start_seq=start_seq, motion_gate=spec.playback != "recorded"
+        )
+        with self._lock:
+            self._watches[spec.id] = Watch(assignment, feed)
+        feed.start()
+        log.info("Camera taken over", worker=self.name, camera=spec.name, lease_epoch=assignment.lease_epoch)
+
+    def unassign(self, camera_id: int) -> None:
+        """Stop watching a camera and deliver what it has counted; without it nothing happens."""
+        with self._lock:
+            watch = self._watches.pop(camera_id, None)
+            if watch is None:
+                return
+            self._let_go(watch)
+        watch.feed.close()
+
+    def edit(self, spec: CameraSpec) -> None:
+        """Count a camera by other rules from the next frame on; its stream and its tracks go on."""
+        with self._lock:
+            watch = self._watches.get(spec.id)
+            if watch is not None:
+                watch.change(spec)
+                if watch.epoch is not None:
+                    self._session.set_scene(spec.id, spec.scene)
+
+    def refused(self, camera_id: int, lease_epoch: int) -> None:
+        """The store says that this lease is over: drop the camera at once, delivering nothing more."""
+        with self._lock:
+            watch = self._watches.get(camera_id)
+            if watch is None or watch.lease_epoch > lease_epoch:
+                return
+            del self._watches[camera_id]
+            if watch.epoch is not None:
+                self._session.close(camera_id)
+        log.warning("Camera given to another worker, dropped", worker=self.name, camera=watch.spec.name)
+        watch.feed.close()
+
+    def status(self) -> WorkerStatus:
+        """How the worker and its cameras are doing."""
+        with self._lock:
+            now_ns = self._clock_ns()
+            return WorkerStatus(
+                name=self.name,
+                cameras=tuple(watch.status(now_ns) for watch in self._watches.values()),
+                trouble=self._looks.trouble,
+                detector_retries=self._looks.retries,
+            )
+
+    def run(self) -> None:
+        """Work until ``stop``; returns then."""
+        while not self._stopped.is_set():
+            self._bell.clear()
+            if not self.turn():
+                self._bell.wait(_IDLE_S)
+
+    def turn(self) -> bool:
+        """Do what can be done now without waiting; False when there was nothing."""
+        with self._lock:
+            if not self._save():
+                return False
+            look = self._looks.next_answered()
+            if look is not None:
+                self._apply(look)
+            self._collect_due()
+            self._save()
+            return self._gather() or look is not None
+
+    def drain(self, timeout_s: float = 10.0) -> None:
+        """Finish the frames that are on their way, deliver everything and let go of all cameras."""
+        self._draining = True
+        deadline = time.monotonic() + timeout_s
+        while not self._looks.idle and time.monotonic() < deadline:
+            self._bell.set()
+            time.sleep(0.02)
+        for camera_id in list(self._watches):
+            self.unassign(camera_id)
+
+    def stop(self) -> None:
+        """End ``run`` and the feeds, delivering nothing more."""
+        self._stopped.set()
+        self._looks.stop()
+        self._bell.set()
+        for watch in list(self._watches.values()):
+            watch.feed.close()
+
+    def _gather(self) -> bool:
+        """Ask the detector about what is ready: one item of each camera in turn, live cameras first."""
+        if not self._looks.has_room or self._draining or self._unsaved:
+            return False
+        watches = list(self._watches.values())
+        self._first = (self._first + 1) % max(1, len(watches))
+        # Whoever was first goes last next time; sorting is stable.
+        ready = sorted(watches[self._first :] + watches[: self._first], key=lambda watch: watch.recorded)
+        items: list[tuple[Watch, Frame | FeedEvent]] = []
+        while ready and len(items) < BATCH_FRAMES:
+            still_ready: list[Watch] = []
+            for watch in ready[: BATCH_FRAMES - len(items)]:
+                if taken := watch.feed.take(1):
+                    items.append((watch, taken[0]))
+                    still_ready.append(watch)
+            ready = still_ready
+        if items:
+            self._looks.ask(items)
+        return bool(items)
+
+    def _apply(self, look: Look) -> None:
+        """Count a batch: as many rounds as it has frames of one camera, each round all cameras together."""
+        if (error := look.answer.exception()) is not None:
+            self._give_up(look, error)
+            return
+        found = look.answer.result()
+        together: dict[int, Observation] = {}
+        for place, (watch, item) in enumerate(look.items):
+            if self._watches.get(watch.spec.id) is not watch or watch.failed:
+                continue
+            if watch.spec.id in together or isinstance(item, FeedEvent):
+                self._advance(together)
+                together = {}
+            if isinstance(item, FeedEvent):
+                self._take_news(watch, item)
+            elif item.still or place in found:
+                together[watch.spec.id] = self._observe(watch, item, found.get(place))
+        self._advance(together)
+
+    def _observe(self, watch: Watch, frame: Frame, found: Detections | None) -> Observation:
+        if watch.epoch != frame.id.epoch:
+            self._begin(watch, frame.id.epoch, frame.captured_ns)
+        detections = watch.last_seen if found is None else found
+        watch.saw(frame, detections, self._clock_ns())
+        return Observation(
+            frame=frame.id,
+            captured_ns=frame.captured_ns,
+            width_px=frame.picture.width,
+            height_px=frame.picture.height,
+            detections=detections,
+        )
+
+    def _advance(self, together: dict[int, Observation]) -> None:
+        if not together:
+            return
+        for crossing in self._session.advance(list(together.values())):
+            self._watches[crossing.camera_id].found([crossing])
+
+    def _begin(self, watch: Watch, epoch: str, first_ns: int) -> None:
+        self._end(watch)
+        state = watch.begin(epoch, first_ns)
+        self._session.open(watch.spec.id, epoch, watch.spec.scene, state)
+
+    def _end(self, watch: Watch, *, finished: bool = False) -> None:
+        """End a stream epoch; whoever is still in the picture is counted out of it."""
+        if watch.epoch is not None:
+            watch.found(self._session.close(watch.spec.id))
+            self._unsaved.append(watch.deliver(self._clock_ns(), finished=finished))
+            watch.end_epoch()
+
+    def _take_news(self, watch: Watch, event: FeedEvent) -> None:
+        if event.kind == "connected" and event.epoch:
+            self._begin(watch, event.epoch, event.occurred_ns)
+        watch.happened(event)
+        if event.kind in ("lost", "ended"):
+            self._end(watch, finished=watch.recorded and event.kind == "ended")
+
+    def _let_go(self, watch: Watch) -> None:
+        if watch.recorded:
+            # Goes on elsewhere from here, with the people who are in the picture.
+            if watch.epoch is not None:
+                state = self._session.snapshot(watch.spec.id)
+                self._unsaved.append(watch.deliver(self._clock_ns(), state=state))
+                self._session.close(watch.spec.id)
+        else:
+            self._end(watch)
+        self._save()
+
+    def _give_up(self, look: Look, error: BaseException) -> None:
+        """A batch that the detector will never answer: live cameras miss its frames, recorded ones stop."""
+        log.error("Detector cannot look at a batch", worker=self.name, error=str(error))
+        for watch in {watch.spec.id: watch for watch, _ in look.items}.values():
+            if watch.recorded and not watch.failed:
+                watch.fail(str(error))
+                watch.feed.close()
+
+    def _collect_due(self) -> None:
+        now_ns = self._clock_ns()
+        for watch in self._watches.values():
+            if watch.delivery_due(now_ns):
+                counting = watch.recorded and watch.epoch is not None
+                state = self._session.snapshot(watch.spec.id) if counting else None
+                self._unsaved.append(watch.deliver(now_ns, state=state))
+
+    def _save(self) -> bool:
+        """Journal what is unsaved; False while there is no room."""
+        if self._unsaved:
+            try:
+                self._outgoing.append(self._unsaved)
+            except Retryable as error:
+                log.warning("Journal takes nothing, cameras wait", worker=self.name, error=str(error))
+                return False
+            self._unsaved = []
+        return True

@@ -1,0 +1,138 @@
+"""The detector as a Serve deployment: one model, shared by all camera workers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import AutoscalingConfig
+from ray.util.metrics import Histogram
+
+from schema.errors import BadInput
+from schema.events import Detections, FrameId
+from schema.names import DETECTOR_DEPLOYMENT, DETECTOR_INFERENCE_SECONDS
+from schema.ports import Detector, DetectorSpec
+from serve_app.detector.choose import open_detector
+
+log = structlog.get_logger(__name__)
+
+ONGOING = 8
+"""Batches in a replica at once: enough to keep the engine busy while answers travel."""
+QUEUED = 64
+"""Batches that may wait at a worker's side; more are refused (``BackPressureError``), and the worker backs off."""
+
+OpenModel = Callable[[str], Detector]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a replica says. ``detections`` is None when the batch was scaled for another model than ``spec``."""
+
+    spec: DetectorSpec
+    detections: list[Detections] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """Which model a replica has, None if its first could not be opened, and which it refused, and why."""
+
+    spec: DetectorSpec | None
+    refused_model: str = ""
+    reason: str = ""
+
+
+class DetectorReplica:
+    """One copy of the model. A new ``user_config`` changes the model while the old one goes on answering."""
+
+    def __init__(self, open_model: OpenModel = open_detector) -> None:
+        self._open_model = open_model
+        self._detector: Detector | None = None
+        self._refused = ("", "")
+        self._opening: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(ONGOING, thread_name_prefix="detect")
+        self._seconds = Histogram(
+            DETECTOR_INFERENCE_SECONDS,
+            "From a batch's arrival at the model to its answer.",
+            boundaries=[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5],
+        )
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Open the model that ``user_config["model"]`` names. A bad one is reported by ``condition``, never raised.
+
+        Serve holds requests back until this returns, so only the first model is waited for.
+        """
+        opening = asyncio.create_task(self._change(user_config["model"]))
+        if self._detector is None:
+            await opening
+        self._opening = opening
+
+    async def _change(self, model: str) -> None:
+        try:
+            self._detector = await asyncio.to_thread(self._open_model, model)
+        except BadInput as error:
+            self._refused = (model, str(error))
+            log.error("Model refused, the old one stays", model=model, reason=str(error))  # noqa: TRY400
+        else:
+            self._refused = ("", "")
+            log.info("Model opened", model=self._detector.spec.model)
+
+    async def condition(self) -> Condition:
+        """Which model answers, and which was refused."""
+        model, reason = self._refused
+        return Condition(spec=self._detector and self._detector.spec, refused_model=model, reason=reason)
+
+    async def detect(self, batch: NDArray[np.uint8], ids: Sequence[FrameId]) -> Answer:
+        """Find people, as ``Detector.detect``; a batch of another size than the model's is not looked at."""
+        detector = self._detector
+        if detector is None:
+            raise BadInput(self._refused[1])
+        spec = detector.spec
+        if batch.shape[1:3] != (spec.height, spec.width):
+            return Answer(spec=spec, detections=None)
+        started = time.perf_counter()
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, detector.detect, batch, ids)
+        self._seconds.observe(time.perf_counter() - started)
+        return Answer(spec=spec, detections=found)
+
+
+def detector_app(
+    model: str,
+    *,
+    min_replicas: int,
+    max_replicas: int,
+    num_cpus: float,
+    num_gpus: float,
+    open_model: OpenModel = open_detector,
+) -> Application:
+    """The deployment, ready for ``serve.run``; running it again with another model swaps the model live.
+
+    Args:
+        model: what ``open_model`` understands.
+        min_replicas: at least.
+        max_replicas: autoscaled up to this.
+        num_cpus: logical CPUs of a replica.
+        num_gpus: share of a GPU of a replica, 0 without.
+        open_model: opens a model by name, in the replica.
+    """
+    deployment = serve.deployment(
+        DetectorReplica,
+        name=DETECTOR_DEPLOYMENT,
+        max_ongoing_requests=ONGOING,
+        max_queued_requests=QUEUED,
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=min_replicas, max_replicas=max_replicas, target_ongoing_requests=ONGOING / 2
+        ),
+        ray_actor_options={"num_cpus": num_cpus, "num_gpus": num_gpus},
+        user_config={"model": model},
+        health_check_period_s=2,
+        health_check_timeout_s=10,
+        graceful_shutdown_timeout_s=5,
+    )
+    return deployment.bind(open_model)
