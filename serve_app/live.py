@@ -20,8 +20,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schema.events import Committed, Crossing, RuleTotals, Totals
-from serve_app.times import iso
+from schema.events import Committed, RuleTotals, Totals
+from schema.wire import crossing_event
 
 Reason = Literal["joined", "changed", "restarted", "slow"]
 
@@ -164,7 +164,7 @@ class LiveHub:
                 totals.setdefault(known.camera, []).append(self._encoded[news.rule_id])
         for crossing in committed.crossings:
             if rule := self._rules.get(crossing.rule_id):
-                crossings.setdefault(rule.camera, []).append(encode_crossing(crossing))
+                crossings.setdefault(rule.camera, []).append(crossing_event(crossing))
         for camera in totals.keys() | crossings.keys():
             self._broadcast(camera, totals.get(camera, ()), crossings.get(camera, ()))
 
@@ -186,7 +186,7 @@ class LiveHub:
 
 
 def encode_rule(rule: LiveRule) -> dict[str, Any]:
-    """A rule's totals as clients read them; ``occupancy`` is the signed sum of everyone who went in and out."""
+    """A rule's totals as clients read them; ``occupancy`` is a signed sum."""
     return {
         "camera": rule.camera,
         "camera_id": rule.totals.camera_id,
@@ -195,7 +195,7 @@ def encode_rule(rule: LiveRule) -> dict[str, Any]:
         "kind": rule.kind,
         "revision": rule.totals.revision,
         **encode_totals(rule.totals.totals),
-        "occupancy": rule.totals.totals.occupancy_change,
+        "occupancy": rule.totals.occupancy,
     }
 
 
@@ -206,26 +206,4 @@ def encode_totals(totals: Totals) -> dict[str, int]:
         "count_out": totals.count_out,
         "effective_in": totals.effective_in,
         "effective_out": totals.effective_out,
-    }
-
-
-def encode_crossing(crossing: Crossing) -> dict[str, Any]:
-    """A crossing as clients read it."""
-    return {
-        "event_id": str(crossing.event_id),
-        "camera_id": crossing.camera_id,
-        "rule": crossing.rule,
-        "rule_id": crossing.rule_id,
-        "kind": crossing.kind,
-        "direction": crossing.direction,
-        "cause": crossing.cause,
-        "occurred_at": iso(crossing.occurred_ns),
-        "confirmed_at": iso(crossing.confirmed_ns),
-        "confidence": round(crossing.confidence, 4),
-        "x": round(crossing.x, 5),
-        "y": round(crossing.y, 5),
-        "track_id": crossing.track_id,
-        "undoes": str(crossing.undoes) if crossing.undoes else None,
-        "dwell_s": crossing.dwell_s,
-        "model": crossing.model,
     }

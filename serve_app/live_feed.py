@@ -114,8 +114,8 @@ class LiveFeed:
     async def _pass_on(self, message: bytes) -> None:
         try:
             committed = self._decode(message)
-        except ValueError as error:
-            _log.warning("A message of the live channel was not understood", error=str(error))
+        except (ValueError, KeyError, TypeError) as error:
+            _log.warning("A message of the live channel was not understood", error=repr(error))
             return
         rested = time.monotonic() - self._refreshed_s > _UNKNOWN_RULE_PAUSE_S
         if rested and not self._hub.knows(committed):

@@ -1,5 +1,6 @@
 """Every refusal as one shape: problem details (RFC 9457), whose ``detail`` is one sentence that names thing and fix."""
 
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,11 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.errors import AlreadyExists, BadInput, NotFound, Retryable
+from schema.sources import redact
 
 MEDIA_TYPE = "application/problem+json"
 _AWAY = "the store does not answer for now: try again in a second"
@@ -122,13 +123,38 @@ def install(app: FastAPI) -> None:
         _log.warning("The store did not answer", path=request.url.path, error=type(error).__name__)
         return problem_response(request, HTTPStatus.SERVICE_UNAVAILABLE, _AWAY, headers={"Retry-After": "1"})
 
-    for kind in (Retryable, OperationalError, InterfaceError, PoolTimeout, RedisError):
+    for kind in (Retryable, RedisError):
         app.add_exception_handler(kind, away)
+    app.add_middleware(AnswerFailures)
 
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        # A statement's error quotes its parameters, and a parameter may be a source with its password.
-        told = type(error).__name__ if isinstance(error, DBAPIError) else repr(error)
-        _log.error("A request failed unexpectedly", path=request.url.path, error=told)
-        detail = "something failed on our side: the log of the API says what"
-        return problem_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+class AnswerFailures:
+    """ASGI middleware that answers what nobody expected with a problem, and logs it without passwords.
+
+    It stands inside of the framework's own last resort, which would hand the exception on to the server's log as it
+    is: a failed statement quotes the row, and a row may hold a source with its password.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer for it if that fails before an answer began."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def note_begin(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_begin)
+        except Exception:  # noqa: BLE001 - the last resort
+            _log.error("A request failed unexpectedly", path=scope["path"], traceback=redact(traceback.format_exc()))
+            if not begun:
+                detail = "something failed on our side: the log of the API says what"
+                answer = problem_response(Request(scope), HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+                await answer(scope, receive, send)

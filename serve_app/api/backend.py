@@ -1,0 +1,85 @@
+"""What the routes work with: connections that are opened when the API starts and closed when it stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Annotated
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+
+from schema.database import open_engine, transaction
+from schema.live import decode
+from serve_app.api.metrics import ApiMetrics
+from serve_app.api.store_metrics import StoreCollector
+from serve_app.live import LiveHub
+from serve_app.live_feed import LiveFeed
+from serve_app.live_rules import load_rules
+
+REDIS_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """The API's connections. ``feeding`` is the task that keeps ``hub`` true; it ends only with the API."""
+
+    dsn: str
+    engine: Engine
+    redis: Redis
+    hub: LiveHub
+    feed: LiveFeed
+    feeding: asyncio.Task[None]
+    metrics: ApiMetrics
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A session in one transaction. It blocks, so it belongs into routes that run in a thread.
+
+        Raises:
+            StoreUnavailable: PostgreSQL did not answer.
+        """
+        return transaction(self.engine)
+
+
+@asynccontextmanager
+async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: ApiMetrics) -> AsyncIterator[Backend]:
+    """Open everything; nothing has to answer yet, so an API starts while its services are away."""
+    # As many threads as connections: a request that has a thread never waits for a connection, and requests beyond
+    # that wait their turn in order.
+    current_default_thread_limiter().total_tokens = pool_size
+    # One more connection for the live feed, so that a full house does not starve it.
+    engine = open_engine(dsn, pool_size=pool_size + 1)
+    redis = Redis.from_url(
+        redis_url,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=REDIS_TIMEOUT_S,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_keepalive=True,
+    )
+    hub = LiveHub()
+    feed = LiveFeed(hub, redis=redis, load=lambda: load_rules(engine), decode=decode)
+    feeding = asyncio.create_task(feed.run(), name="live-feed")
+    collector = StoreCollector(engine)
+    metrics.registry.register(collector)
+    try:
+        yield Backend(dsn=dsn, engine=engine, redis=redis, hub=hub, feed=feed, feeding=feeding, metrics=metrics)
+    finally:
+        metrics.registry.unregister(collector)
+        feeding.cancel()
+        with suppress(asyncio.CancelledError):
+            await feeding
+        await redis.aclose()
+        engine.dispose()
+
+
+async def _backend(connection: HTTPConnection) -> Backend:
+    return connection.app.state.backend
+
+
+OpenBackend = Annotated[Backend, Depends(_backend)]

@@ -1,0 +1,121 @@
+"""Whether the API lives and can serve, and its figures for Prometheus."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+
+from schema.database import migration_status
+from schema.errors import BadInput, Retryable
+from schema.tables import OutboxRow
+from serve_app.api.backend import Backend, OpenBackend
+from serve_app.api.problems import Problem, problem_response
+
+router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    alive: bool = True
+
+
+class Check(BaseModel):
+    """One thing that the API needs, or (``needed`` false) that is only good to know."""
+
+    ok: bool
+    needed: bool = True
+    detail: str
+    took_ms: float
+
+
+class Ready(BaseModel):
+    """Every check passed."""
+
+    ready: bool = True
+    checks: dict[str, Check]
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Alive:
+    """Answers without touching anything else, so a restart is called for only when this fails."""
+    return Alive()
+
+
+@router.get("/readyz", summary="Can it serve?", responses={503: {"model": Problem}}, response_model=Ready)
+async def readyz(request: Request, backend: OpenBackend) -> Ready | Response:
+    """PostgreSQL with its migrations, Redis, and the live feed. The broker's backlog is only told."""
+    names = ("postgres", "redis", "live", "rabbitmq")
+    probes = (_postgres, _redis, _live, _backlog)
+    results = await asyncio.gather(*(_timed(probe, backend) for probe in probes))
+    checks = dict(zip(names, results, strict=True))
+    missing = [name for name, check in checks.items() if check.needed and not check.ok]
+    if not missing:
+        return Ready(checks=checks)
+    return problem_response(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "; ".join(f"{name}: {checks[name].detail}" for name in missing),
+        checks={name: check.model_dump() for name, check in checks.items()},
+        headers={"Retry-After": "1"},
+    )
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+def metrics(backend: OpenBackend) -> Response:
+    """The API's own figures, and what the store says about crossings, coverage and backlog."""
+    return Response(generate_latest(backend.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+Probe = Callable[[Backend], Awaitable[tuple[bool, bool, str]]]
+"""Gives whether it is well, whether it is needed, and what to say."""
+
+
+async def _timed(probe: Probe, backend: Backend) -> Check:
+    started_s = time.perf_counter()
+    ok, needed, detail = await probe(backend)
+    return Check(ok=ok, needed=needed, detail=detail, took_ms=round((time.perf_counter() - started_s) * 1000, 1))
+
+
+async def _postgres(backend: Backend) -> tuple[bool, bool, str]:
+    try:
+        status = await asyncio.to_thread(migration_status, backend.dsn)
+    except BadInput as error:
+        return False, True, str(error)
+    if not status.is_current:
+        return False, True, f"{len(status.pending)} migrations are missing: run 'turnstile db migrate'"
+    return True, True, f"at revision {status.current}"
+
+
+async def _redis(backend: Backend) -> tuple[bool, bool, str]:
+    try:
+        await backend.redis.ping()
+    except (RedisError, OSError) as error:
+        return False, True, f"does not answer ({type(error).__name__}): start it or correct redis_url"
+    return True, True, "answers"
+
+
+async def _live(backend: Backend) -> tuple[bool, bool, str]:
+    if backend.feeding.done():
+        return False, True, "the live feed has ended: restart the API"
+    if not backend.feed.listening:
+        return True, True, "totals are polled until Redis is back"
+    return True, True, f"{len(backend.hub)} clients"
+
+
+async def _backlog(backend: Backend) -> tuple[bool, bool, str]:
+    def count() -> int:
+        with backend.transaction() as session:
+            return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+
+    try:
+        waiting = await asyncio.to_thread(count)
+    except Retryable:
+        return False, False, "the backlog is not known while PostgreSQL is away"
+    return True, False, f"{waiting} messages wait for the broker"

@@ -1,0 +1,178 @@
+"""What clients send and read about cameras, lines and zones. A camera is written as in the settings file."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from schema.camera import Playback
+from schema.errors import BadInput
+from schema.geometry import Anchor, Line, Point, Rule, Zone
+from schema.settings import CameraSettings, LineSettings, RuleSettings
+from schema.sources import is_live, redact
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+CameraName = Annotated[str, Field(pattern=NAME_PATTERN, examples=["lobby"])]
+RuleName = Annotated[str, Field(pattern=r"^[\w -]{1,64}$", examples=["door"])]
+HIDDEN = "***"
+
+_LINE = {"kind": "line", "coordinates": [0.5, 0.0, 0.5, 1.0]}
+_ZONE = {"kind": "zone", "coordinates": [0.1, 0.1, 0.9, 0.1, 0.5, 0.9]}
+_CAMERA = {
+    "source": "rtsp://viewer:secret@10.0.0.7/stream1",
+    "friendly_name": "Lobby, north door",
+    "detect_fps": 8,
+    "lines": {"door": {"coordinates": [0.5, 0.0, 0.5, 1.0]}},
+    "zones": {"hall": {"coordinates": [0.1, 0.1, 0.9, 0.1, 0.5, 0.9]}},
+}
+
+
+class CameraBody(CameraSettings):
+    """A camera as the settings file has it. Leaving out both ``lines`` and ``zones`` keeps those that are there."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _CAMERA})
+
+    @field_validator("source", "friendly_name")
+    @classmethod
+    def _printable(cls, given: str) -> str:
+        if not given.isprintable():
+            raise ValueError("has a line break or another sign that does not print: take it out")
+        return given
+
+    @field_validator("source")
+    @classmethod
+    def _known_scheme(cls, source: str) -> str:
+        if "://" in source and not is_live(source):
+            raise ValueError("a source is an rtsp, rtsps, http or https URL, or the path of a video file")
+        return source
+
+    @property
+    def says_scene(self) -> bool:
+        """Whether lines or zones were given at all."""
+        return bool({"lines", "zones"} & self.model_fields_set)
+
+    def real_source(self, current: str | None) -> str:
+        """The source to store; what an answer shows, with its password hidden, stands for the ``current`` one.
+
+        Raises:
+            BadInput: the source has a hidden password that nobody can fill in.
+        """
+        if current is not None and self.source == redact(current):
+            return current
+        if f"{HIDDEN}@" in self.source or f"={HIDDEN}" in self.source:
+            raise BadInput("the source's password is hidden: give the whole URL, or the source just as it is answered")
+        return self.source
+
+
+class NewCamera(CameraBody):
+    """A camera with its name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "lobby", **_CAMERA}})
+
+    name: CameraName
+
+
+class LineBody(LineSettings):
+    """A line x1,y1,x2,y2; "in" is towards the right-hand side of someone walking along it, ``flip`` swaps that."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _LINE})
+
+    kind: Literal["line"]
+
+    def rule(self, name: str) -> Line:
+        """As a value.
+
+        Raises:
+            BadInput: no such line is possible.
+        """
+        points = _points(name, self.coordinates)
+        if len(points) != 2:
+            raise BadInput(f"line '{name}' needs four numbers x1,y1,x2,y2, got {len(self.coordinates)}")
+        return Line(name=name, a=points[0], b=points[1], flip=self.flip, anchor=self.anchor, u_turn_s=self.u_turn_s)
+
+
+class ZoneBody(RuleSettings):
+    """A polygon x,y,x,y,x,y,… that does not cross itself."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _ZONE})
+
+    kind: Literal["zone"]
+
+    def rule(self, name: str) -> Zone:
+        """As a value.
+
+        Raises:
+            BadInput: no such zone is possible.
+        """
+        polygon = tuple(_points(name, self.coordinates))
+        return Zone(name=name, polygon=polygon, anchor=self.anchor, u_turn_s=self.u_turn_s)
+
+
+class NewLine(LineBody):
+    """A line with its name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "door", **_LINE}})
+
+    name: RuleName
+
+
+class NewZone(ZoneBody):
+    """A zone with its name."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "hall", **_ZONE}})
+
+    name: RuleName
+
+
+class RuleAnswer(BaseModel):
+    """One version of a line or zone. Crossings keep the ``id`` of the version that counted them."""
+
+    id: int
+    name: str
+    kind: Literal["line", "zone"]
+    version: int
+    coordinates: tuple[float, ...]
+    flip: bool | None = None
+    anchor: Anchor
+    u_turn_s: float
+
+    @classmethod
+    def of(cls, rule: Rule) -> "RuleAnswer":
+        """From the value."""
+        corners = (rule.a, rule.b) if isinstance(rule, Line) else rule.polygon
+        return cls(
+            id=rule.id,
+            name=rule.name,
+            kind="line" if isinstance(rule, Line) else "zone",
+            version=rule.version,
+            coordinates=tuple(value for corner in corners for value in (corner.x, corner.y)),
+            flip=rule.flip if isinstance(rule, Line) else None,
+            anchor=rule.anchor,
+            u_turn_s=rule.u_turn_s,
+        )
+
+
+class CameraAnswer(BaseModel):
+    """A camera; the user name and password in its source are hidden."""
+
+    id: int
+    name: str
+    friendly_name: str
+    source: str
+    playback: Playback
+    enabled: bool
+    detect_fps: float | Literal["all"]
+    status: str
+    status_at: datetime | None
+    lines: Mapping[str, RuleAnswer]
+    zones: Mapping[str, RuleAnswer]
+
+
+def _points(name: str, coordinates: tuple[float, ...]) -> list[Point]:
+    if len(coordinates) % 2:
+        raise BadInput(f"'{name}' has an odd count of coordinates ({len(coordinates)}): give x,y pairs")
+    try:
+        return [Point(x=x, y=y) for x, y in zip(coordinates[::2], coordinates[1::2], strict=True)]
+    except BadInput as error:
+        raise BadInput(f"'{name}': {error}") from None
