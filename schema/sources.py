@@ -1,0 +1,23 @@
+"""Where pictures come from: telling a live source from a file, and keeping its password out of sight."""
+
+import re
+
+_LIVE = ("rtsp://", "rtsps://", "http://", "https://")
+_USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<userinfo>[^/?#\s]*)@", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(
+    r"(?P<name>[?&](?:\w*(?:pass|passwd|password|pwd|token|secret|apikey|api_key|key|auth|signature|sig)))=[^&#\s]*",
+    re.IGNORECASE,
+)
+
+
+def is_live(source: str) -> bool:
+    """Whether the source is a stream from a network; everything else is the path of a file."""
+    return source.lower().startswith(_LIVE)
+
+
+def redact(url: str) -> str:
+    """The text with user name, password and secret query parameters of every URL in it replaced by ``***``.
+
+    Works on whole messages too, so that the words of a library may be passed on.
+    """
+    return _SECRET_PARAMETER.sub(r"\g<name>=***", _USERINFO.sub(r"\g<scheme>***@", url))
