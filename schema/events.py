@@ -169,13 +169,22 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RuleTotals:
-    """Absolute totals of one rule since it was made; ``revision`` grows with every change, so older news is dropped."""
+    """Absolute totals of one rule since it was made; ``revision`` grows with every change, so older news is dropped.
+
+    ``occupancy_base`` is what audited resets have added to the signed sum.
+    """
 
     camera_id: int
     rule_id: int
     rule: str
     revision: int
     totals: Totals
+    occupancy_base: int = 0
+
+    @property
+    def occupancy(self) -> int:
+        """How many people are inside: a signed sum, never clamped."""
+        return self.occupancy_base + self.totals.occupancy_change
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,112 @@
+"""The SQL of ``PostgresStore``: every statement takes arrays, one element a row, and is safe to repeat."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+
+def _insert(table: str, columns: Mapping[str, str], then: str) -> TextClause:
+    """``insert … select … from unnest(…)``; bind names are the columns', and rows go in in the order given."""
+    arrays = ", ".join(f"cast(:{name} as {kind}[])" for name, kind in columns.items())
+    names = ", ".join(columns)
+    return text(f"insert into {table} ({names}) select {names} from unnest({arrays}) as given ({names}) {then}")  # noqa: S608 - our own names
+
+
+CROSSING_COLUMNS: Final = {
+    "occurred_at": "timestamptz",
+    "event_id": "uuid",
+    "camera_id": "bigint",
+    "epoch": "text",
+    "zone_id": "bigint",
+    "track_id": "bigint",
+    "kind": "text",
+    "direction": "text",
+    "cause": "text",
+    "ordinal": "integer",
+    "frame": "bigint",
+    "confirmed_at": "timestamptz",
+    "confidence": "real",
+    "x": "real",
+    "y": "real",
+    "undoes": "uuid",
+    "undoes_at": "timestamptz",
+    "dwell_s": "double precision",
+    "model": "text",
+}
+
+_SUMS: Final = {
+    "count_in": "bigint",
+    "count_out": "bigint",
+    "effective_in": "bigint",
+    "effective_out": "bigint",
+    "appeared": "bigint",
+    "lost": "bigint",
+    "dwell_s": "double precision",
+}
+
+
+def _added(table: str) -> str:
+    return ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _SUMS)
+
+
+# Held until the commit: a new lease is granted either before (and we see it) or after everything here is stored.
+LOCK_LEASES = text(
+    "select camera_id, holder, epoch, granted_at, expires_at from leases"
+    " where camera_id = any(:camera_ids) order by camera_id for share"
+)
+
+RULES = text("select id, camera_id from zones where id = any(:rule_ids)")
+
+# A checkpoint never goes back: a delivery that comes late brings a smaller one.
+STREAMS = _insert(
+    "streams",
+    {
+        "camera_id": "bigint",
+        "epoch": "text",
+        "started_at": "timestamptz",
+        "is_file": "boolean",
+        "checkpoint": "bigint",
+        "state": "bytea",
+        "finished": "boolean",
+    },
+    "on conflict (camera_id, epoch) do update"
+    " set checkpoint = excluded.checkpoint, state = excluded.state, finished = excluded.finished"
+    " where excluded.state is not null and excluded.checkpoint >= streams.checkpoint",
+)
+
+CROSSINGS = _insert("crossings", CROSSING_COLUMNS, "on conflict (event_id, occurred_at) do nothing returning event_id")
+
+BUCKETS = _insert(
+    "counting_results",
+    {"camera_id": "bigint", "zone_id": "bigint", "bucket": "timestamptz", **_SUMS},
+    f"on conflict (zone_id, bucket) do update set {_added('counting_results')}",
+)
+
+TOTALS = _insert(
+    "zone_totals",
+    {"zone_id": "bigint", "revision": "bigint", **_SUMS},
+    f"on conflict (zone_id) do update set revision = zone_totals.revision + 1, {_added('zone_totals')}"
+    f" returning zone_id, revision, occupancy_base, {', '.join(_SUMS)}",
+)
+
+COVERAGE = _insert(
+    "coverage",
+    {"camera_id": "bigint", "epoch": "text", "from_at": "timestamptz", "to_at": "timestamptz"},
+    "on conflict (camera_id, epoch, from_at) do update set to_at = excluded.to_at where excluded.to_at > coverage.to_at",
+)
+
+EVENTS = _insert(
+    "camera_events",
+    {"timestamp": "timestamptz", "event_id": "uuid", "camera_id": "bigint", "event_type": "text", "data": "jsonb"},
+    "on conflict (event_id, timestamp) do nothing",
+)
+
+STATUS = text(
+    "update cameras set status = given.status, status_at = given.at"
+    " from unnest(cast(:camera_id as bigint[]), cast(:status as text[]), cast(:at as timestamptz[]))"
+    " as given (camera_id, status, at)"
+    " where cameras.id = given.camera_id and (cameras.status_at is null or cameras.status_at <= given.at)"
+)
+
+OUTBOX = _insert("outbox", {"event_id": "uuid", "routing_key": "text", "body": "jsonb"}, "")
