@@ -152,7 +152,8 @@ class Settings(_Part):
     @field_validator("postgres_dsn")
     @classmethod
     def _postgres(cls, dsn: str | None) -> str | None:
-        return _with_scheme(dsn, "postgresql://", "postgres://")
+        plain = dsn and dsn.replace("postgresql+psycopg://", "postgresql://", 1)
+        return _with_scheme(plain, "postgresql://", "postgres://")
 
     @field_validator("redis_url")
     @classmethod

@@ -1,0 +1,34 @@
+"""``turnstile db``: bring the database up to date, or see how far it is."""
+
+import typer
+from rich.console import Console
+
+from cluster.commands.options import Config
+from cluster.services import Services
+from schema.database import migrate, migration_status
+from schema.settings import load_settings
+
+db = typer.Typer()
+
+
+@db.command("migrate")
+def migrate_command(config: Config = None) -> None:
+    """Bring the database to this program's version; safe to repeat."""
+    with Services(load_settings(config)) as services:
+        migrate(services.postgres.url)
+        _print_status(services.postgres.url)
+
+
+@db.command("status")
+def status_command(config: Config = None) -> None:
+    """Show the database's version; exit 1 where it needs `turnstile db migrate`."""
+    with Services(load_settings(config)) as services:
+        is_current = _print_status(services.postgres.url)
+    raise typer.Exit(0 if is_current else 1)
+
+
+def _print_status(dsn: str) -> bool:
+    status = migration_status(dsn)
+    state = "up to date" if status.is_current else f"{len(status.pending)} to apply: run 'turnstile db migrate'"
+    Console().print(f"database at {status.current or 'no version'}, program at {status.head}: {state}")
+    return status.is_current
