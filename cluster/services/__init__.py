@@ -106,11 +106,12 @@ class Services:
 
     def _choose_free_ports(self) -> None:
         """Take other ports, if a stranger took one while none of ours ran."""
-        remembered = recall(self._settings.home)
-        if not any(service.running for service in self._private) and not all(
-            is_free(port) for port in remembered.ports.values()
-        ):
-            remembered = choose_ports_again(self._settings.home, remembered)
+        home = self._settings.home
+        remembered = recall(home)
+        if not any(service.running for service in self._private):
+            self._stop(self._private)  # a crash may have left a helper of theirs on its port
+            if not all(is_free(port) for port in remembered.ports.values()):
+                remembered = choose_ports_again(home, remembered)
         self._arrange(remembered)
 
     @contextmanager

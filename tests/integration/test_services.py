@@ -1,0 +1,150 @@
+"""Private services: found again, restarted, ended; on loopback and with a password."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from cluster.services import Services
+from cluster.services.rabbitmq import ping_rabbitmq
+from cluster.services.remembered import recall
+from schema.errors import BadInput, StoreUnavailable
+from schema.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="turnstile-services-"))
+    folder.chmod(0o755)
+    yield folder
+    Services(Settings(home=folder)).stop()
+    shutil.rmtree(folder)
+
+
+def test_services_outlive_a_caller_that_crashes_and_stop_without_a_trace(home: Path):
+    script = (
+        "import os, sys; from pathlib import Path; from cluster.services import Services\n"
+        "from schema.settings import Settings\n"
+        "Services(Settings(home=Path(sys.argv[1]))).start(); os.kill(os.getpid(), 9)\n"
+    )
+    crashed = subprocess.run([sys.executable, "-c", script, str(home)], check=False)
+    assert crashed.returncode == -9
+
+    found = Services(Settings(home=home))
+    pids = _pids(home)
+    assert all(service.running for service in found.all)
+    with found:
+        assert _pids(home) == pids, "nothing was started twice"
+    assert all(service.running for service in found.all), "what was found running is left running"
+
+    members = {member.pid for pid in pids for member in _family(pid)}
+    found.stop()
+    assert not any(service.running for service in found.all)
+    assert not [pid for pid in members if psutil.pid_exists(pid)]
+    assert not list(home.glob("*.process"))
+
+
+def test_only_loopback_is_listened_on(services: Services, services_home: Path):
+    members = [member for pid in _pids(services_home) for member in _family(pid)]
+    listening = {
+        connection.laddr.ip
+        for member in members
+        for connection in member.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening <= {"127.0.0.1", "::1"}
+
+
+def test_servers_run_without_root(services: Services, services_home: Path):
+    assert all(psutil.Process(pid).uids().effective != 0 for pid in _pids(services_home))
+
+
+def test_secrets_can_be_read_by_their_owner_only(services: Services, services_home: Path):
+    data = recall(services_home).data
+    assert (services_home / "services.json").stat().st_mode & 0o077 == 0
+    assert all((data / name).stat().st_mode & 0o077 == 0 for name in ("postgres", "redis", "rabbitmq"))
+
+
+def test_a_wrong_password_is_refused(services: Services):
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(services.postgres.url.replace(services.postgres.password, "wrong"))
+    wrong = services.redis.url.replace(services.redis.password, "wrong")
+    with redis.Redis.from_url(wrong) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+    with pytest.raises(StoreUnavailable, match="password"):
+        ping_rabbitmq(services.rabbitmq.url.replace(services.rabbitmq.password, "wrong"))
+
+
+def test_postgres_keeps_its_rows_and_its_port_over_a_crash(services: Services):
+    with psycopg.connect(services.postgres.url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    url = services.postgres.url
+    services.postgres.kill()
+    assert not services.postgres.running
+    services.postgres.start()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+        connection.execute("DROP TABLE kept")
+
+
+def test_redis_restarts_empty(services: Services):
+    with redis.Redis.from_url(services.redis.url) as client:
+        client.set("seen", 1)
+        services.redis.stop()
+        services.redis.start()
+        assert client.dbsize() == 0
+
+
+def test_rabbitmq_comes_back_after_a_crash_at_the_same_address(services: Services):
+    url = services.rabbitmq.url
+    services.rabbitmq.kill()
+    with pytest.raises(StoreUnavailable, match="refused"):
+        ping_rabbitmq(url)
+    services.rabbitmq.start()
+    ping_rabbitmq(url)
+
+
+def test_a_port_that_a_stranger_took_is_exchanged(home: Path):
+    taken = recall(home).ports["redis"]
+    with socket.create_server(("127.0.0.1", taken)):
+        services = Services(Settings(home=home))
+        services._choose_free_ports()
+        assert services.redis.port != taken
+        assert recall(home).ports["redis"] == services.redis.port
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("postgres_dsn", "postgresql://me:hush@127.0.0.1:{port}/db"),
+        ("redis_url", "redis://:hush@127.0.0.1:{port}/0"),
+        ("amqp_url", "amqp://me:hush@127.0.0.1:{port}/"),
+    ],
+)
+def test_a_given_server_that_is_down_is_named_without_its_password(home: Path, key: str, url: str):
+    port = recall(home).ports["epmd"]
+    given = Services(Settings(home=home, **{key: url.format(port=port)}))
+    service = next(service for service in given.all if service.url == url.format(port=port))
+    with pytest.raises(BadInput, match=rf"127\.0\.0\.1:{port} .*refused.* correct {key}") as caught:
+        service.start()
+    assert "hush" not in str(caught.value)
+
+
+def _pids(home: Path) -> set[int]:
+    return {json.loads(record.read_text())["pid"] for record in home.glob("*.process")}
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
