@@ -1,0 +1,209 @@
+"""Follows people from frame to frame: all cameras of a worker advance together, one row a track.
+
+Idea: confident detections are matched first and weak ones second (Y. Zhang et al., "ByteTrack", 2022), by overlap
+and by distance of the feet in box heights. A track that is not seen keeps its state and is looked for where it would
+have walked, in a circle that widens with time. Times are seconds and lengths box heights throughout, so one setting
+serves every frame rate and every size of person. Lengths without a unit are in picture heights.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.counting.batch import Batch
+from actors.counting.matching import Bools, Floats, Ints, assign, overlap, pairs
+from actors.counting.motion_model import AXES, MEASURED, Motion, born, predict, update
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tracking:
+    """How people are followed.
+
+    ``strong`` and ``weak`` are scores: a detection from ``strong`` on is matched first and may start a track, one from
+    ``weak`` on only continues a track. A track is confirmed when it was seen ``confirm_hits`` times over
+    ``confirm_s`` seconds; it ends when it was not seen for ``keep_s`` (``doubt_s`` before it is confirmed).
+    ``reach`` is how far from its predicted foot a track looks, in standard deviations, and ``reach_h`` the same in
+    box heights. ``overlap_share`` weighs overlap against distance. ``twin`` is the overlap with a track's box from
+    which on an unmatched detection is that person seen twice.
+    """
+
+    strong: float = 0.4
+    weak: float = 0.1
+    birth: float = 0.5
+    confirm_hits: int = 3
+    confirm_s: float = 0.25
+    keep_s: float = 2.0
+    doubt_s: float = 0.6
+    reach: float = 3.5
+    reach_h: float = 1.2
+    distance_weight: float = 1.0
+    max_cost: float = 1.7
+    twin: float = 0.6
+    score_noise: float = 1.0
+    size_gate: float = 1.7
+
+
+ROW = np.dtype(
+    [
+        ("slot", np.int64),
+        ("birth", np.int64),
+        ("id", np.int64),
+        ("hits", np.int64),
+        ("first_ns", np.int64),
+        ("seen_ns", np.int64),
+        ("seen_seq", np.int64),
+        ("score", np.float64),
+        ("pos", np.float64, AXES),
+        ("vel", np.float64, AXES),
+        ("pp", np.float64, AXES),
+        ("pv", np.float64, AXES),
+        ("vv", np.float64, AXES),
+    ]
+)
+"""One track. ``birth`` numbers all tracks of the table; ``id`` the confirmed ones of a camera, and is 0 before."""
+
+
+class Tracker:
+    """The tracks of all cameras of a worker, as rows of one table; a camera is known by its slot number."""
+
+    def __init__(self, tracking: Tracking) -> None:
+        self.tracking = tracking
+        self.rows: NDArray[np.void] = np.zeros(0, ROW)
+        self._births = 0
+
+    def step(self, batch: Batch) -> Ints:
+        """Advance the active cameras by one frame.
+
+        Returns:
+            Rows (N,) that were seen in this frame, in order; newborn ones are the last rows of the table.
+        """
+        here = np.flatnonzero(batch.active[self.rows["slot"]])
+        rows = self.rows[here]
+        ahead = predict(_motion(rows), _seconds(batch.now_ns[rows["slot"]] - rows["seen_ns"]))
+        t, d, twins = self._match(rows, ahead, batch)
+        seen = here[t]
+        self._move(seen, _pick(ahead, t), batch, d)
+        free = np.ones(len(batch.scores), np.bool_)
+        free[d] = False
+        free[twins] = False
+        newborn = np.flatnonzero(free & (batch.scores >= self.tracking.birth))
+        self._bear(newborn, batch)
+        return np.concatenate([np.sort(seen), np.arange(len(self.rows) - len(newborn), len(self.rows))])
+
+    def _match(self, rows: NDArray[np.void], ahead: Motion, batch: Batch) -> tuple[Ints, Ints, Ints]:
+        """Tracks, their detections, and detections that see a matched person a second time."""
+        how = self.tracking
+        t, d = pairs(rows["slot"], batch.first, batch.count)
+        feet = _feet(batch.boxes)
+        height = ahead.pos[t, 3]
+        away = (feet[d, :2] - ahead.pos[t, :2]) / height[:, None]
+        away *= away
+        spread = away / (ahead.pp[t, :2] + MEASURED[:2] ** 2)
+        square = away[:, 0] + away[:, 1]
+        ratio = feet[d, 3] / height
+        near = (spread[:, 0] + spread[:, 1] < how.reach**2) & (square < how.reach_h**2)
+        near &= (ratio < how.size_gate) & (ratio > 1 / how.size_gate) & (batch.scores[d] >= how.weak)
+        t, d, square = t[near], d[near], square[near]
+        shared = overlap(_boxes(ahead.pos)[t], batch.boxes[d])
+        cost = 1.0 - shared + how.distance_weight * np.sqrt(square)
+        fits = cost < how.max_cost
+        t, d, shared, cost = t[fits], d[fits], shared[fits], cost[fits]
+        strong = batch.scores[d] >= how.strong
+        confirmed = rows["id"][t] > 0
+        # Strong detections go to confirmed tracks, then weak ones; what is left, to tracks in doubt.
+        cost += np.where(confirmed, np.where(strong, 0.0, 10.0), np.where(strong, 20.0, 30.0))
+        chosen = assign(t, d, cost, len(rows), len(batch.scores))
+        matched = np.zeros(len(rows), np.bool_)
+        matched[t[chosen]] = True
+        return t[chosen], d[chosen], d[(shared > how.twin) & matched[t]]
+
+    def _move(self, seen: Ints, ahead: Motion, batch: Batch, d: Ints) -> None:
+        noise = MEASURED**2 * (1.0 + self.tracking.score_noise * (1.0 - batch.scores[d]))[:, None]
+        after = update(ahead, _feet(batch.boxes[d]), noise)
+        rows = self.rows[seen]
+        now = batch.now_ns[rows["slot"]]
+        dt = _seconds(now - rows["seen_ns"])
+        rows["score"] += (batch.scores[d] - rows["score"]) * (dt / (dt + 1.0))
+        rows["hits"] += 1
+        rows["seen_ns"] = now
+        rows["seen_seq"] = batch.seq[rows["slot"]]
+        _store(rows, after)
+        self.rows[seen] = rows
+
+    def _bear(self, newborn: Ints, batch: Batch) -> None:
+        rows = np.zeros(len(newborn), ROW)
+        slot = batch.slot[newborn]
+        rows["slot"] = slot
+        rows["hits"] = 1
+        rows["first_ns"] = rows["seen_ns"] = batch.now_ns[slot]
+        rows["seen_seq"] = batch.seq[slot]
+        rows["score"] = batch.scores[newborn]
+        _store(rows, born(_feet(batch.boxes[newborn])))
+        self.add(rows)
+
+    def add(self, rows: NDArray[np.void]) -> Ints:
+        """Append tracks, ROW (N,), and give them birth numbers.
+
+        Returns:
+            Their birth numbers (N,).
+        """
+        rows["birth"] = np.arange(self._births, self._births + len(rows))
+        self._births += len(rows)
+        self.rows = np.concatenate([self.rows, rows])
+        return rows["birth"]
+
+    def keep(self, rows: Bools) -> None:
+        """Drop the other rows."""
+        self.rows = self.rows[rows]
+
+    def ripe(self, rows: Ints) -> Ints:
+        """Of these rows, those that now are seen often and long enough to be confirmed."""
+        table = self.rows[rows]
+        enough = (table["id"] == 0) & (table["hits"] >= self.tracking.confirm_hits)
+        enough &= _seconds(table["seen_ns"] - table["first_ns"]) >= self.tracking.confirm_s
+        return rows[enough]
+
+    def stale(self, batch: Batch) -> Bools:
+        """Rows (N,) whose person was not seen for so long that the track ends."""
+        slot = self.rows["slot"]
+        unseen = _seconds(batch.now_ns[slot] - self.rows["seen_ns"])
+        keep = np.where(self.rows["id"] > 0, self.tracking.keep_s, self.tracking.doubt_s)
+        return batch.active[slot] & (unseen > keep)
+
+
+def _seconds(ns: Ints) -> Floats:
+    return np.maximum(ns, 0) * 1e-9
+
+
+def _motion(rows: NDArray[np.void]) -> Motion:
+    return Motion(pos=rows["pos"], vel=rows["vel"], pp=rows["pp"], pv=rows["pv"], vv=rows["vv"])
+
+
+def _pick(m: Motion, which: Ints) -> Motion:
+    return Motion(pos=m.pos[which], vel=m.vel[which], pp=m.pp[which], pv=m.pv[which], vv=m.vv[which])
+
+
+def _store(rows: NDArray[np.void], m: Motion) -> None:
+    rows["pos"], rows["vel"], rows["pp"], rows["pv"], rows["vv"] = m.pos, m.vel, m.pp, m.pv, m.vv
+
+
+def _feet(boxes: Floats) -> Floats:
+    """Foot x, foot y, width, height (N, 4) of boxes left, top, right, bottom."""
+    feet = np.empty_like(boxes)
+    feet[:, 0] = (boxes[:, 0] + boxes[:, 2]) / 2
+    feet[:, 1] = boxes[:, 3]
+    feet[:, 2] = boxes[:, 2] - boxes[:, 0]
+    feet[:, 3] = boxes[:, 3] - boxes[:, 1]
+    return feet
+
+
+def _boxes(feet: Floats) -> Floats:
+    """Left, top, right, bottom (N, 4) of foot x, foot y, width, height."""
+    boxes = np.empty_like(feet)
+    half = feet[:, 2] / 2
+    boxes[:, 0] = feet[:, 0] - half
+    boxes[:, 1] = feet[:, 1] - feet[:, 3]
+    boxes[:, 2] = feet[:, 0] + half
+    boxes[:, 3] = feet[:, 1]
+    return boxes
