@@ -48,7 +48,7 @@ def unpack_delivery(data: bytes) -> Delivery:
             is_file=values["is_file"],
             crossings=tuple(unpack_crossing(crossing) for crossing in values["crossings"]),
             coverage=tuple(Coverage(**interval) for interval in values["coverage"]),
-            events=tuple(CameraEvent(**{**event, "event_id": UUID(event["event_id"])}) for event in values["events"]),
+            events=tuple(_unpack_event(event) for event in values["events"]),
             checkpoint=values["checkpoint"] and _unpack_checkpoint(values["checkpoint"]),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -64,7 +64,8 @@ def pack_crossing(crossing: Crossing) -> dict[str, Any]:
 def unpack_crossing(values: Mapping[str, Any]) -> Crossing:
     """What ``pack_crossing`` packed."""
     undoes = values["undoes"] and UUID(values["undoes"])
-    return Crossing(**{**values, "event_id": UUID(values["event_id"]), "undoes": undoes})
+    fields: dict[str, Any] = {**values, "event_id": UUID(values["event_id"]), "undoes": undoes}
+    return Crossing(**fields)
 
 
 def pack_totals(totals: RuleTotals) -> dict[str, Any]:
@@ -74,7 +75,8 @@ def pack_totals(totals: RuleTotals) -> dict[str, Any]:
 
 def unpack_totals(values: Mapping[str, Any]) -> RuleTotals:
     """What ``pack_totals`` packed."""
-    return RuleTotals(**{**values, "totals": Totals(**values["totals"])})
+    fields: dict[str, Any] = {**values, "totals": Totals(**values["totals"])}
+    return RuleTotals(**fields)
 
 
 def crossing_event(crossing: Crossing) -> dict[str, Any]:
@@ -107,9 +109,15 @@ def dump(values: Mapping[str, Any]) -> bytes:
     return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
 
 
+def _unpack_event(values: Mapping[str, Any]) -> CameraEvent:
+    fields: dict[str, Any] = {**values, "event_id": UUID(values["event_id"])}
+    return CameraEvent(**fields)
+
+
 def _pack_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
     return {**asdict(checkpoint), "state": b64encode(checkpoint.state).decode()}
 
 
 def _unpack_checkpoint(values: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint(**{**values, "state": b64decode(values["state"])})
+    fields: dict[str, Any] = {**values, "state": b64decode(values["state"])}
+    return Checkpoint(**fields)

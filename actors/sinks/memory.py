@@ -1,4 +1,4 @@
-"""A store and a sink in memory: what the others must do, in its plainest form. For tests and for runs without services."""
+"""A store and a sink in memory: what the others must do, in its plainest form."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,16 +6,7 @@ from uuid import UUID
 
 from actors.sinks.fence import admit
 from actors.sinks.fold import fold
-from schema.events import (
-    CameraEvent,
-    Checkpoint,
-    Committed,
-    Coverage,
-    Crossing,
-    Delivery,
-    RuleTotals,
-    Totals,
-)
+from schema.events import CameraEvent, Checkpoint, Committed, Coverage, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
 
 

@@ -93,7 +93,8 @@ TOTALS = _insert(
 COVERAGE = _insert(
     "coverage",
     {"camera_id": "bigint", "epoch": "text", "from_at": "timestamptz", "to_at": "timestamptz"},
-    "on conflict (camera_id, epoch, from_at) do update set to_at = excluded.to_at where excluded.to_at > coverage.to_at",
+    "on conflict (camera_id, epoch, from_at) do update"
+    " set to_at = excluded.to_at where excluded.to_at > coverage.to_at",
 )
 
 EVENTS = _insert(
