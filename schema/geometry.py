@@ -113,6 +113,20 @@ class Scene:
         """Lines, then zones."""
         return (*self.lines, *self.zones)
 
+    def with_rule(self, rule: Rule) -> "Scene":
+        """This scene with the rule added, or put in place of the one that has its name."""
+        rest = self.without(rule.name)
+        if isinstance(rule, Line):
+            return Scene(lines=(*rest.lines, rule), zones=rest.zones)
+        return Scene(lines=rest.lines, zones=(*rest.zones, rule))
+
+    def without(self, name: str) -> "Scene":
+        """This scene without the rule of this name."""
+        return Scene(
+            lines=tuple(line for line in self.lines if line.name != name),
+            zones=tuple(zone for zone in self.zones if zone.name != name),
+        )
+
 
 def parse_line(text: str) -> Line:
     """Read ``name=x1,y1,x2,y2``.

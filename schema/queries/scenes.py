@@ -21,7 +21,7 @@ def of(session: Session, camera_ids: Collection[int]) -> dict[int, Scene]:
         .execution_options(populate_existing=True)
     )
     for row in rows:
-        rules[row.camera_id].append(_rule(row))
+        rules[row.camera_id].append(to_rule(row))
     return {camera_id: _scene(rules[camera_id]) for camera_id in camera_ids}
 
 
@@ -70,7 +70,8 @@ def _row(camera_id: int, rule: Rule, version: int) -> ZoneRow:
     )
 
 
-def _rule(row: ZoneRow) -> Rule:
+def to_rule(row: ZoneRow) -> Rule:
+    """The value of one stored version."""
     points = tuple(Point(x=x, y=y) for x, y in row.coordinates)
     anchor: Anchor = "center" if row.anchor == "center" else "foot"
     if row.type == "line":
