@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes.util import find_library
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from schema.errors import BadInput
@@ -28,6 +29,7 @@ class Need:
 
 
 NEEDS = {
+    "venv": Need(words="Python's venv module", packages=("python3-venv",)),
     "postgresql": Need(words="PostgreSQL", packages=("postgresql",)),
     "redis": Need(words="Redis", packages=("redis-server",)),
     "rabbitmq": Need(words="RabbitMQ", packages=("rabbitmq-server",)),
@@ -71,7 +73,7 @@ def rabbitmq_program() -> Path | None:
 
 
 def ensure(*needs: str) -> None:
-    """Have these needs (keys: postgresql, redis, rabbitmq, libraries, rtsp) met, installing packages if we may.
+    """Have these needs (keys of ``NEEDS``) met, installing packages if we may.
 
     Raises:
         BadInput: a need is unmet and we are not root on a Debian-like system; names the command to run.
@@ -91,6 +93,8 @@ def ensure(*needs: str) -> None:
 
 
 def _is_met(need: str) -> bool:
+    if need == "venv":
+        return find_spec("ensurepip") is not None  # Debian leaves it out of its python3
     if need == "postgresql":
         return postgres_programs() is not None
     if need == "redis":
