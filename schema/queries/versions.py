@@ -25,6 +25,4 @@ def versions_of(session: Session, camera_id: int, name: str) -> list[RuleVersion
     rows = session.scalars(
         select(ZoneRow).where(ZoneRow.camera_id == camera_id, ZoneRow.name == name).order_by(ZoneRow.version.desc())
     )
-    return [
-        RuleVersion(rule=to_rule(row), created_at=row.created_at, retired_at=row.retired_at) for row in rows
-    ]
+    return [RuleVersion(rule=to_rule(row), created_at=row.created_at, retired_at=row.retired_at) for row in rows]
