@@ -27,7 +27,7 @@ OpenSource = Callable[[CameraSpec, int, Callable[[], int]], FrameSource]
 
 RECORDED_FRAMES_AHEAD = 8
 _LIVE_EVENTS_KEPT = 256
-_JOIN_S = 1.0
+JOIN_S = 1.0
 _STABLE_NS = 10 * SECOND_NS
 """A connection that lasted this long starts the back-off anew; one that keeps breaking at once does not."""
 
@@ -131,7 +131,7 @@ class CameraFeed:
         if source is not None:
             source.close()
         if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
+            self._thread.join(JOIN_S)
 
     def take(self, limit: int) -> list[Frame | FeedEvent]:
         """Up to ``limit`` frames and events, in order; never waits."""

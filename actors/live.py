@@ -32,14 +32,13 @@ _OPTIONS = {
 
 # First match wins; these are subclasses of FFmpegError, each with a builtin twin.
 _REASONS: tuple[tuple[type[av.error.FFmpegError], str], ...] = (
-    (av.error.HTTPUnauthorizedError, "it refuses this user name and password"),
+    (av.error.HTTPUnauthorizedError, "the user name or password is wrong or missing"),
     (av.error.HTTPForbiddenError, "it forbids this user to watch"),
     (av.error.HTTPNotFoundError, "it has no stream at this path"),
     (av.error.HTTPError, "it answers with an error"),
     (av.error.ConnectionRefusedError, "nothing listens there"),
-    (av.error.ExitError, f"it did not answer for {OPEN_TIMEOUT_S:g} s"),
-    (av.error.TimeoutError, f"it did not answer for {OPEN_TIMEOUT_S:g} s"),
     (av.error.InvalidDataError, "it does not send video that can be read"),
+    (av.error.OSError, "it cannot be reached, or broke off"),
 )
 
 
@@ -62,14 +61,20 @@ class RtspSource:
         stream.codec_context.thread_count = 1
         self._reader = VideoReader(container, stream)
         self._last_ns = 0
-        self._last_picture_s = time.monotonic()
+        self._no_picture = f"{self._name} gave no picture for {SILENCE_S:g} s"
+        self._fruitless_s = 0.0
 
     def _connect(self, url: str) -> tuple[InputContainer, VideoStream]:
         options = _OPTIONS if url.lower().startswith("rtsp") else {}
+        began_s = time.monotonic()
         try:
             container = av.open(url, "r", options=options, timeout=(OPEN_TIMEOUT_S, SILENCE_S))
         except av.error.FFmpegError as error:
-            raise SourceLost(f"{self._name} cannot be watched: {_reason(error)}") from error
+            # FFmpeg gives all kinds of errors when the time-out interrupts it. They name the URL with its password,
+            # so none is chained.
+            in_time = time.monotonic() - began_s < OPEN_TIMEOUT_S
+            reason = _reason(error) if in_time else f"it did not answer for {OPEN_TIMEOUT_S:g} s"
+            raise SourceLost(f"{self._name} cannot be watched: {reason}") from None
         stream = video_stream(container)
         if stream is None:
             container.close()
@@ -100,21 +105,25 @@ class RtspSource:
             raise SourceLost(f"{self._name} ended the stream")
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
+        asked_s = time.monotonic()
         try:
             for batch in self._reader.batches():
-                self._check_progress(batch)
+                self._check_progress(batch, time.monotonic() - asked_s)
                 yield from batch
-        except (av.error.ExitError, av.error.TimeoutError) as error:
-            raise SourceLost(f"{self._name} went silent for {SILENCE_S:g} s") from error
+                asked_s = time.monotonic()
+        except av.error.ExitError:
+            raise SourceLost(self._no_picture) from None
         except av.error.FFmpegError as error:
-            raise SourceLost(f"{self._name} broke off: {_reason(error)}") from error
+            raise SourceLost(f"{self._name} broke off: {_reason(error)}") from None
 
-    def _check_progress(self, batch: list[av.VideoFrame]) -> None:
-        now_s = time.monotonic()
-        if any(not picture.is_corrupt for picture in batch):
-            self._last_picture_s = now_s
-        elif now_s - self._last_picture_s > SILENCE_S:
-            raise SourceLost(f"{self._name} sent nothing that can be decoded for {SILENCE_S:g} s")
+    def _check_progress(self, batch: list[av.VideoFrame], waited_s: float) -> None:
+        # At a time-out FFmpeg first hands out the packet that it had not finished: that is no sign of life.
+        if waited_s < SILENCE_S and any(not picture.is_corrupt for picture in batch):
+            self._fruitless_s = 0.0
+            return
+        self._fruitless_s += waited_s
+        if self._fruitless_s >= SILENCE_S:
+            raise SourceLost(self._no_picture)
 
     def _arrival_ns(self) -> int:
         now_ns = self._clock_ns()

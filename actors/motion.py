@@ -16,6 +16,7 @@ _NOISE_FACTOR = 6.0
 _SIGMA_PER_DEVIATION = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 _LONG_SIDE_PX = 240
+_SHORTEST_SIDE_PX = 8
 
 
 def luma_size(width: int, height: int) -> tuple[int, int]:
@@ -24,7 +25,7 @@ def luma_size(width: int, height: int) -> tuple[int, int]:
     A person of 5 % of the picture's height then covers about 7 rows.
     """
     scale = min(1.0, _LONG_SIDE_PX / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return max(_SHORTEST_SIDE_PX, round(width * scale)), max(_SHORTEST_SIDE_PX, round(height * scale))
 
 
 class MotionGate:
@@ -73,7 +74,8 @@ class MotionGate:
 
     @staticmethod
     def _changed(smooth: NDArray[np.float32], background: NDArray[np.float32]) -> bool:
-        difference = smooth - background
+        # Along the edges smoothing has fewer pixels to average, and noise would pass for motion there.
+        difference = (smooth - background)[1:-1, 1:-1]
         # A quarter of the pixels says as much about the whole picture, and medians are what costs here.
         sample = difference[::2, ::2]
         shared = float(np.median(sample))
