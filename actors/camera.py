@@ -115,7 +115,7 @@ class CameraWorker:
             if watch is not None:
                 watch.change(spec)
                 if watch.epoch is not None:
-                    self._session.set_scene(spec.id, spec.scene)
+                    watch.found(self._session.set_scene(spec.id, spec.scene))
 
     def refused(self, camera_id: int, lease_epoch: int) -> None:
         """The store says that this lease is over: drop the camera at once, delivering nothing more."""
@@ -163,9 +163,8 @@ class CameraWorker:
         """Finish the frames that are on their way, deliver everything and let go of all cameras."""
         self._draining = True
         deadline = time.monotonic() + timeout_s
-        while not self._looks.idle and time.monotonic() < deadline:
-            self._bell.set()
-            time.sleep(0.02)
+        while not self._looks.idle and (self.turn() or time.monotonic() < deadline):
+            time.sleep(0.01)
         for camera_id in list(self._watches):
             self.unassign(camera_id)
 
@@ -212,13 +211,14 @@ class CameraWorker:
                 together = {}
             if isinstance(item, FeedEvent):
                 self._take_news(watch, item)
-            elif item.still or place in found:
+                continue
+            if watch.epoch != item.id.epoch:
+                self._begin(watch, item.id.epoch, item.captured_ns)
+            if not watch.failed and (item.still or place in found):
                 together[watch.spec.id] = self._observe(watch, item, found.get(place))
         self._advance(together)
 
     def _observe(self, watch: Watch, frame: Frame, found: Detections | None) -> Observation:
-        if watch.epoch != frame.id.epoch:
-            self._begin(watch, frame.id.epoch, frame.captured_ns)
         detections = watch.last_seen if found is None else found
         watch.saw(frame, detections, self._clock_ns())
         return Observation(
@@ -237,8 +237,15 @@ class CameraWorker:
 
     def _begin(self, watch: Watch, epoch: str, first_ns: int) -> None:
         self._end(watch)
+        if watch.expected_epoch and epoch != watch.expected_epoch:
+            watch.fail("the file is no longer the one that was to be counted")
+            return
         state = watch.begin(epoch, first_ns)
-        self._session.open(watch.spec.id, epoch, watch.spec.scene, state)
+        try:
+            self._session.open(watch.spec.id, epoch, watch.spec.scene, state)
+        except ValueError as error:
+            watch.end_epoch()
+            watch.fail(f"its checkpoint cannot be used: {error}")
 
     def _end(self, watch: Watch, *, finished: bool = False) -> None:
         """End a stream epoch; whoever is still in the picture is counted out of it."""

@@ -39,6 +39,7 @@ class Watch:
         self.spec = assignment.spec
         self.lease_epoch = assignment.lease_epoch
         self.feed = feed
+        self.expected_epoch = assignment.epoch
         self.epoch: str | None = None
         self.last_seen = Detections.none()
         self.state: CameraState = "opening"
@@ -66,7 +67,7 @@ class Watch:
         self.last_seen = Detections.none()
         self._started_ns = self.spec.started_ns if self.recorded else first_ns
         checkpoint, self._resume = self._resume, None
-        if checkpoint is None or checkpoint.epoch != epoch or not checkpoint.state:
+        if checkpoint is None or not checkpoint.state:
             self._covered = _Covered(_longest_gap_ns(self.spec))
             return None
         self._seq = checkpoint.seq
@@ -139,12 +140,12 @@ class Watch:
         delivery = Delivery(
             camera_id=self.spec.id,
             lease_epoch=self.lease_epoch,
-            epoch=self.epoch or "",
-            started_ns=self._started_ns,
+            epoch=self.epoch or self.expected_epoch,
+            started_ns=self._started_ns or self.spec.started_ns or now_ns,
             is_file=self.recorded,
             crossings=tuple(self._crossings),
             coverage=tuple(
-                Coverage(camera_id=self.spec.id, epoch=self.epoch or "", from_ns=from_ns, to_ns=to_ns)
+                Coverage(camera_id=self.spec.id, epoch=self.epoch or self.expected_epoch, from_ns=from_ns, to_ns=to_ns)
                 for from_ns, to_ns in self._covered.take()
             ),
             events=tuple(self._events),

@@ -17,7 +17,7 @@ import structlog
 
 from cluster.placement import place, workers_needed
 from schema.camera import CameraSpec
-from schema.errors import Retryable
+from schema.errors import Permanent, Retryable
 from schema.work import Assignment, CameraStatus, WorkerStatus
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,11 @@ class Catalogue(Protocol):
         ...
 
     def lend(self, spec: CameraSpec, holder: str) -> Assignment:
-        """Grant a new lease, and say from where a recorded camera goes on; raises as ``wanted``."""
+        """Grant a new lease, and say from where a recorded camera goes on; raises as ``wanted``.
+
+        Raises:
+            Permanent: this camera cannot be lent.
+        """
         ...
 
     def renew(self, held: Collection[tuple[int, int]]) -> None:
@@ -173,7 +177,12 @@ class Supervisor:
             if replace(was, name=spec.name, scene=spec.scene) == spec:
                 self._try(name, partial(self._fleet.edit, name, spec))
                 return
-        self._try(name, partial(self._fleet.assign, name, self._catalogue.lend(spec, name)))
+        try:
+            assignment = self._catalogue.lend(spec, name)
+        except Permanent as error:
+            log.error("Camera cannot be lent", camera=spec.name, error=str(error))  # noqa: TRY400
+            return
+        self._try(name, partial(self._fleet.assign, name, assignment))
 
     def _try(self, name: str, act: Callable[[], None]) -> None:
         """Do it now or, should the worker not answer, in a later step."""

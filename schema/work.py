@@ -12,10 +12,14 @@ CameraState = Literal["opening", "watching", "lost", "refused", "failed", "finis
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """A camera lent to one worker under a lease; ``checkpoint`` says where a recorded one goes on."""
+    """A camera lent to one worker under a lease.
+
+    A recorded one also names the stream epoch that is to be counted (the file's fingerprint), and where to go on.
+    """
 
     spec: CameraSpec
     lease_epoch: int
+    epoch: str = ""
     checkpoint: Checkpoint | None = None
 
 
