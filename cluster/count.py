@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -34,7 +34,7 @@ class RuleCount:
     all. Those who are still inside at the end are in neither.
     """
 
-    totals: Totals = Totals()
+    totals: Totals = field(default_factory=Totals)
     stays: int = 0
 
     @property

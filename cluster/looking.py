@@ -11,7 +11,7 @@ live sources do not wait: while no batch is free their frames are skipped, and t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -57,7 +57,7 @@ class Pace:
 
 def look(
     source: FrameSource, detector: Detector, *, detect_fps: float | None = None, live: bool = False
-) -> Iterator[tuple[Frame, Observation]]:
+) -> Generator[tuple[Frame, Observation]]:
     """Give each frame that is looked at, and what is seen in it, in order; closes the source at the end.
 
     Args:

@@ -39,6 +39,17 @@ class Video:
     fps: float | None = None
     frames: int | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels.
+
+        Raises:
+            BadInput: it is a live stream, whose size is not known before it is watched.
+        """
+        if self.width is None or self.height is None:
+            raise BadInput(f"'{self}' is a live stream: give a recorded video, or its size like 768x576@7")
+        return self.width, self.height
+
     def open(self, last_frame: int | None = None) -> FrameSource:
         """Start to read; without pixels there is nothing to read, and frames end with ``last_frame``.
 
