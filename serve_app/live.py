@@ -17,22 +17,13 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from schema.events import Committed, RuleTotals, Totals
+from schema.events import Committed, Totals
+from schema.queries.totals import LiveRule
 from schema.wire import crossing_event
 
 Reason = Literal["joined", "changed", "restarted", "slow"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LiveRule:
-    """A rule as clients know it, with its totals so far."""
-
-    camera: str
-    kind: Literal["line", "zone"]
-    totals: RuleTotals
 
 
 class LiveClient:
@@ -112,6 +103,10 @@ class LiveHub:
     def __len__(self) -> int:
         """How many clients there are."""
         return len(self._clients)
+
+    def rules(self) -> list[LiveRule]:
+        """All rules in force with their totals so far."""
+        return list(self._rules.values())
 
     def join(self, cameras: frozenset[str] | None = None) -> LiveClient:
         """Add a client that wants these cameras, or all; its first message is a snapshot."""

@@ -15,7 +15,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from schema.errors import Retryable
 from schema.events import Committed
 from schema.names import LIVE_CHANNEL
-from serve_app.live import LiveHub, LiveRule
+from schema.queries.totals import LiveRule
+from serve_app.live import LiveHub
 
 Load = Callable[[], Sequence[LiveRule]]
 Decode = Callable[[bytes], Committed]

@@ -17,11 +17,11 @@ from starlette.requests import HTTPConnection
 
 from schema.database import open_engine, transaction
 from schema.live import decode
+from schema.queries.totals import LiveRule, live
 from serve_app.api.metrics import ApiMetrics
 from serve_app.api.store_metrics import StoreCollector
 from serve_app.live import LiveHub
 from serve_app.live_feed import LiveFeed
-from serve_app.live_rules import load_rules
 
 REDIS_TIMEOUT_S = 2.0
 
@@ -63,7 +63,12 @@ async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: Api
         socket_keepalive=True,
     )
     hub = LiveHub()
-    feed = LiveFeed(hub, redis=redis, load=lambda: load_rules(engine), decode=decode)
+
+    def load() -> list[LiveRule]:
+        with transaction(engine) as session:
+            return live(session)
+
+    feed = LiveFeed(hub, redis=redis, load=load, decode=decode)
     feeding = asyncio.create_task(feed.run(), name="live-feed")
     collector = StoreCollector(engine)
     metrics.registry.register(collector)

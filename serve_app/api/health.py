@@ -51,10 +51,9 @@ async def healthz() -> Alive:
 @router.get("/readyz", summary="Can it serve?", responses={503: {"model": Problem}}, response_model=Ready)
 async def readyz(request: Request, backend: OpenBackend) -> Ready | Response:
     """PostgreSQL with its migrations, Redis, and the live feed. The broker's backlog is only told."""
-    names = ("postgres", "redis", "live", "rabbitmq")
-    probes = (_postgres, _redis, _live, _backlog)
-    results = await asyncio.gather(*(_timed(probe, backend) for probe in probes))
-    checks = dict(zip(names, results, strict=True))
+    probes: dict[str, Probe] = {"postgres": _postgres, "redis": _redis, "live": _live, "rabbitmq": _backlog}
+    results = await asyncio.gather(*(_timed(probe, backend) for probe in probes.values()))
+    checks = dict(zip(probes, results, strict=True))
     missing = [name for name, check in checks.items() if check.needed and not check.ok]
     if not missing:
         return Ready(checks=checks)

@@ -1,12 +1,8 @@
-"""What questions may ask: names, a span of time, and where the next page begins."""
+"""What questions may ask: names, and a span of time."""
 
-import json
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
@@ -44,20 +40,29 @@ class Span:
     to_ns: int
 
 
+def check_order(start: datetime | None, end: datetime | None) -> None:
+    """Refuse a span that ends before it starts; an end left open fits any start.
+
+    Raises:
+        BadInput: names both.
+    """
+    if start is not None and end is not None and start >= end:
+        raise BadInput(
+            f"'from' ({start.isoformat()}) is not before 'to' ({end.isoformat()}): give an earlier 'from' or a later "
+            "'to'"
+        )
+
+
 def make_span(start: datetime | None, end: datetime | None, *, now_ns: int, default_ns: int) -> Span:
     """The span asked for: up to now, and ``default_ns`` long, where nothing else is said.
 
     Raises:
         BadInput: it ends before it starts.
     """
-    to_ns_ = now_ns if end is None else to_ns(end)
-    from_ns = max(0, to_ns_ - default_ns) if start is None else to_ns(start)
-    if from_ns >= to_ns_:
-        raise BadInput(
-            f"'from' ({to_datetime(from_ns).isoformat()}) is not before 'to' ({to_datetime(to_ns_).isoformat()}): "
-            "give an earlier 'from' or a later 'to'"
-        )
-    return Span(from_ns=from_ns, to_ns=to_ns_)
+    end_ns = now_ns if end is None else to_ns(end)
+    from_ns = max(0, end_ns - default_ns) if start is None else to_ns(start)
+    check_order(to_datetime(from_ns), to_datetime(end_ns))
+    return Span(from_ns=from_ns, to_ns=end_ns)
 
 
 def last_hour(
@@ -69,38 +74,3 @@ def last_hour(
 
 
 LastHour = Annotated[Span, Depends(last_hour)]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where a page ended: the last row's time in microseconds since 1970, and its number."""
-
-    occurred_us: int
-    id: int
-
-
-def write_cursor(place: Place, question: Sequence[object]) -> str:
-    """An opaque text that continues exactly this question."""
-    values = [place.occurred_us, place.id, _digest(question)]
-    return urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str, question: Sequence[object]) -> Place:
-    """What ``write_cursor`` wrote.
-
-    Raises:
-        BadInput: the text is something else, or continues another question.
-    """
-    try:
-        values = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        occurred_us, number, digest = values
-        place = Place(occurred_us=int(occurred_us), id=int(number))
-    except (ValueError, TypeError):
-        raise BadInput("the cursor is not one of ours: take 'next' of the page before, or leave it out") from None
-    if digest != _digest(question):
-        raise BadInput("the cursor belongs to another question: keep the other parameters as they were")
-    return place
-
-
-def _digest(question: Sequence[object]) -> str:
-    return blake2b(repr(tuple(question)).encode(), digest_size=6).hexdigest()

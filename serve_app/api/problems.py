@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from redis.exceptions import RedisError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,6 +123,11 @@ def install(app: FastAPI) -> None:
     async def away(request: Request, error: Exception) -> JSONResponse:
         _log.warning("The store did not answer", path=request.url.path, error=type(error).__name__)
         return problem_response(request, HTTPStatus.SERVICE_UNAVAILABLE, _AWAY, headers={"Retry-After": "1"})
+
+    @app.exception_handler(IntegrityError)
+    async def overtaken(request: Request, _error: IntegrityError) -> JSONResponse:
+        detail = "somebody changed the same thing at this moment: look at it and try again"
+        return problem_response(request, HTTPStatus.CONFLICT, detail)
 
     for kind in (Retryable, RedisError):
         app.add_exception_handler(kind, away)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from schema.camera import Playback
 from schema.errors import BadInput
 from schema.geometry import Anchor, Line, Point, Rule, Zone
+from schema.queries.versions import RuleVersion
 from schema.settings import CameraSettings, LineSettings, RuleSettings
 from schema.sources import is_live, redact
 
@@ -153,6 +154,22 @@ class RuleAnswer(BaseModel):
         )
 
 
+class VersionAnswer(RuleAnswer):
+    """A version of a line or zone, and when it was in force."""
+
+    created_at: datetime
+    retired_at: datetime | None
+
+    @classmethod
+    def of_version(cls, version: RuleVersion) -> "VersionAnswer":
+        """From the value."""
+        return cls(
+            **RuleAnswer.of(version.rule).model_dump(),
+            created_at=version.created_at,
+            retired_at=version.retired_at,
+        )
+
+
 class CameraAnswer(BaseModel):
     """A camera; the user name and password in its source are hidden."""
 
@@ -164,7 +181,6 @@ class CameraAnswer(BaseModel):
     enabled: bool
     detect_fps: float | Literal["all"]
     status: str
-    status_at: datetime | None
     lines: Mapping[str, RuleAnswer]
     zones: Mapping[str, RuleAnswer]
 

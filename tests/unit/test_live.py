@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from schema.events import Committed, Crossing, RuleTotals, Totals
-from serve_app.live import LiveClient, LiveHub, LiveRule
+from schema.queries.totals import LiveRule
+from serve_app.live import LiveClient, LiveHub
 
 T = TypeVar("T")
 
