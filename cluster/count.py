@@ -9,7 +9,7 @@ import structlog
 from actors.counting.session import CountingSession
 from cluster.looking import look
 from cluster.video import CAMERA_ID
-from schema.errors import SourceLost
+from schema.errors import BadInput, SourceLost
 from schema.events import Crossing, Direction, Frame, Totals, Track
 from schema.geometry import Scene
 from schema.ports import Detector, FrameSource
@@ -85,8 +85,8 @@ def count_video(
         watch: called with every frame that was looked at, in order.
 
     Raises:
-        BadInput: a file is not readable as video.
-        SourceLost: a live source was lost before its first frame.
+        BadInput: a file is not readable as video, or a live source was lost before its first frame.
+        SourceLost: a file could not be read on.
     """
     began_s = time.perf_counter()
     counts = {rule.name: RuleCount() for rule in scene.rules}
@@ -103,8 +103,10 @@ def count_video(
             if watch is not None:
                 watch(Counted(frame=frame, tracks=tuple(session.tracks(CAMERA_ID)), crossings=tuple(crossings)))
     except SourceLost as lost:
-        if not frames:
+        if not live:
             raise
+        if not frames:
+            raise BadInput(f"{lost}: check that the stream plays") from lost
         log.warning("The stream was lost, counting ends here", reason=str(lost))
     except KeyboardInterrupt:
         if not live:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from actors.capture import FileSource, probe
 from actors.live import RtspSource
-from schema.errors import BadInput
+from schema.errors import BadInput, SourceLost
 from schema.events import Frame, FrameId
 from schema.ports import FrameSource
 from schema.sources import is_live, redact
@@ -54,11 +54,13 @@ class Video:
         """Start to read; without pixels there is nothing to read, and frames end with ``last_frame``.
 
         Raises:
-            BadInput: it cannot be opened, or has no pixels and no last frame.
-            SourceLost: a live source does not answer.
+            BadInput: it cannot be opened, a live source does not answer, or there are neither pixels nor a last frame.
         """
         if self.live:
-            return RtspSource(self.name, CAMERA_ID)
+            try:
+                return RtspSource(self.name, CAMERA_ID)
+            except SourceLost as lost:
+                raise BadInput(f"{lost}: check that the stream plays") from lost
         if self.pixels:
             return FileSource(self.name, CAMERA_ID, 0)
         if last_frame is None or self.width is None or self.height is None or self.fps is None:

@@ -18,7 +18,7 @@ from cluster.events_file import write_events
 from cluster.video import Video, describe_video
 from cluster.whole_file import whole_file
 from schema.camera import DEFAULT_DETECT_FPS
-from schema.errors import BadInput, SourceLost
+from schema.errors import BadInput
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.mot import read_mot
 from schema.ports import Detector, FrameSource
@@ -73,10 +73,7 @@ def count(
             watchers.append(outputs.enter_context(annotated_video(video_out, scene, fps)).add)
         detector, source = _open(described, model, detections)
         watchers.append(outputs.enter_context(_progress(described, pace)))
-        try:
-            result = count_video(source, detector, scene, detect_fps=pace, live=described.live, watch=_all_of(watchers))
-        except SourceLost as lost:
-            raise BadInput(f"{lost}: check that the stream plays") from lost
+        result = count_video(source, detector, scene, detect_fps=pace, live=described.live, watch=_all_of(watchers))
     if as_json:
         typer.echo(json.dumps(count_report.as_json(result)))
     else:
