@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from actors.counting.buckets import buckets
 from actors.sinks.fence import admit
-from actors.sinks.fold import fold
 from schema.events import CameraEvent, Checkpoint, Committed, Coverage, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
 
@@ -56,7 +56,7 @@ class MemoryStore:
     def _count(self, crossings: Sequence[Crossing]) -> tuple[RuleTotals, ...]:
         names = {crossing.rule_id: crossing.rule for crossing in crossings}
         changed: dict[int, RuleTotals] = {}
-        for bucket in fold(crossings):
+        for bucket in buckets(crossings):
             key = bucket.rule_id, bucket.minute_ns
             self.buckets[key] = self.buckets.get(key, Totals()) + bucket.totals
             before = self.totals.get(bucket.rule_id) or RuleTotals(

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
+from actors.counting.buckets import buckets
 from actors.sinks import statements
 from actors.sinks.fence import Admitted, admit
-from actors.sinks.fold import fold
 from schema.database import open_engine, unavailable_as_retryable
+from schema.errors import Permanent
 from schema.events import Bucket, Committed, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
 from schema.partitions import Partitioned, ensure_months, month_of
@@ -48,25 +50,30 @@ class PostgresStore:
 
         Raises:
             StoreUnavailable: nothing was stored; committing the same again is safe.
+            Permanent: nothing was stored, because one of the deliveries holds impossible values.
         """
-        with unavailable_as_retryable(self._engine):
-            self._ensure_months(deliveries)
-            with self._engine.begin() as connection:
-                admitted = self._admit(connection, deliveries)
-                if not admitted.deliveries:
-                    return Committed(refused_camera_ids=admitted.refused_camera_ids)
-                _store_streams(connection, admitted.deliveries)
-                crossings = _store_crossings(connection, admitted.deliveries)
-                totals = _store_counts(connection, crossings)
-                _store_coverage(connection, admitted.deliveries)
-                _store_events(connection, admitted.deliveries)
-            return Committed(
-                crossings=tuple(crossings), totals=tuple(totals), refused_camera_ids=admitted.refused_camera_ids
-            )
+        try:
+            with unavailable_as_retryable(self._engine):
+                self._ensure_months(deliveries)
+                with self._engine.begin() as connection:
+                    return self._store(connection, deliveries)
+        except (DataError, IntegrityError) as error:
+            raise Permanent(f"PostgreSQL refuses a delivery: {error.orig}") from error
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    def _store(self, connection: Connection, deliveries: Sequence[Delivery]) -> Committed:
+        admitted = self._admit(connection, deliveries)
+        _store_streams(connection, admitted.deliveries)
+        crossings = _store_crossings(connection, admitted.deliveries)
+        totals = _store_counts(connection, crossings)
+        _store_coverage(connection, admitted.deliveries)
+        _store_events(connection, admitted.deliveries)
+        return Committed(
+            crossings=tuple(crossings), totals=tuple(totals), refused_camera_ids=admitted.refused_camera_ids
+        )
 
     def _ensure_months(self, deliveries: Sequence[Delivery]) -> None:
         crossings = [crossing for delivery in deliveries for crossing in delivery.crossings]
@@ -171,14 +178,14 @@ def _message_row(crossing: Crossing) -> tuple[UUID, str, str]:
 
 def _store_counts(connection: Connection, crossings: Sequence[Crossing]) -> list[RuleTotals]:
     """Add new crossings to their minutes and to the totals; returns the totals that changed."""
-    buckets = fold(crossings)
+    minutes = buckets(crossings)
     _run(
         connection,
         statements.BUCKETS,
         ("camera_id", "zone_id", "bucket", *_SUMS),
-        ((b.camera_id, b.rule_id, to_datetime(b.minute_ns), *_sums(b.totals)) for b in buckets),
+        ((b.camera_id, b.rule_id, to_datetime(b.minute_ns), *_sums(b.totals)) for b in minutes),
     )
-    added = _by_rule(buckets)
+    added = _by_rule(minutes)
     rules = {crossing.rule_id: crossing for crossing in crossings}
     rows = _run(
         connection,
@@ -199,9 +206,9 @@ def _store_counts(connection: Connection, crossings: Sequence[Crossing]) -> list
     ]
 
 
-def _by_rule(buckets: Iterable[Bucket]) -> dict[int, Totals]:
+def _by_rule(minutes: Iterable[Bucket]) -> dict[int, Totals]:
     sums: dict[int, Totals] = {}
-    for bucket in buckets:
+    for bucket in minutes:
         sums[bucket.rule_id] = sums.get(bucket.rule_id, Totals()) + bucket.totals
     return sums
 

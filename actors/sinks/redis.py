@@ -1,0 +1,104 @@
+"""Live totals in Redis: a copy that may be lost at any time, and the channel that says what changes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from schema.database import open_engine, transaction
+from schema.errors import StoreUnavailable
+from schema.events import Committed, RuleTotals
+from schema.live import encode, encode_totals
+from schema.names import BUILT_KEY, LIVE_CHANNEL, totals_key
+from schema.queries.totals import live
+
+TIMEOUT_S = 2.0
+_AT_ONCE = 500
+
+# Several shards write here, and a rebuild meets news that is newer than what it read: the higher revision stays.
+_PUT_AND_TELL = """
+for i, key in ipairs(KEYS) do
+    local field, revision, value = ARGV[3 * i], tonumber(ARGV[3 * i + 1]), ARGV[3 * i + 2]
+    local known = redis.call('HGET', key, field)
+    if not known or cjson.decode(known).revision < revision then
+        redis.call('HSET', key, field, value)
+    end
+end
+return redis.call('PUBLISH', ARGV[1], ARGV[2])
+"""
+
+
+class RedisSink:
+    """The sink behind ``schema.ports.Sink`` that keeps a hash of absolute totals a camera and tells who listens.
+
+    Safe to call from several threads.
+    """
+
+    def __init__(self, redis_url: str, dsn: str) -> None:
+        """Connect when first needed.
+
+        Args:
+            redis_url: ``redis://…`` or ``rediss://…``.
+            dsn: the PostgreSQL that lost totals are read from.
+        """
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            # Once: a pooled connection may have died with a restart of the server, a fresh one has not.
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._put_and_tell = self._redis.register_script(_PUT_AND_TELL)
+        self._engine = open_engine(dsn, pool_size=1)
+
+    def publish(self, committed: Committed) -> None:
+        """Put the totals down and tell the channel, in one step.
+
+        Raises:
+            StoreUnavailable: it did not arrive; publishing the same again is safe.
+        """
+        fields: list[Any] = []
+        for totals in committed.totals:
+            fields += (totals.rule_id, totals.revision, encode_totals(totals))
+        try:
+            self._put_and_tell(
+                keys=[totals_key(totals.camera_id) for totals in committed.totals],
+                args=[LIVE_CHANNEL, encode(committed), *fields],
+            )
+        except RedisError as error:
+            raise StoreUnavailable(f"Redis did not take the live totals: {type(error).__name__}") from error
+
+    def heal(self, *, force: bool) -> bool:
+        """Rebuild the totals if this Redis has started since they were last built, or in any case.
+
+        Returns:
+            Whether they were rebuilt.
+
+        Raises:
+            StoreUnavailable: Redis or PostgreSQL does not answer.
+        """
+        try:
+            run_id = str(self._redis.info("server")["run_id"])
+            if not force and self._redis.get(BUILT_KEY) == run_id.encode():
+                return False
+            self._rebuild(self._load())
+            self._redis.set(BUILT_KEY, run_id)
+        except RedisError as error:
+            raise StoreUnavailable(f"Redis cannot be healed: {type(error).__name__}") from error
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._redis.close()
+        self._engine.dispose()
+
+    def _load(self) -> list[RuleTotals]:
+        with transaction(self._engine) as session:
+            return [rule.totals for rule in live(session)]
+
+    def _rebuild(self, totals: Sequence[RuleTotals]) -> None:
+        for start in range(0, len(totals), _AT_ONCE):
+            self.publish(Committed(totals=tuple(totals[start : start + _AT_ONCE])))
