@@ -68,9 +68,9 @@ class Services:
             idle = [service for service in self._private if not service.running]
             ensure(*(service.need for service in idle))
             self._started += idle
-            with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
-                starts = [pool.submit(service.start) for service in self.all]
             try:
+                with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
+                    starts = [pool.submit(service.start) for service in self.all]
                 for start in starts:
                     start.result()
             except BaseException:

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-_STOPPED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+_KILL_PATIENCE_S = 10.0
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,36 +72,29 @@ class Daemon:
         try:
             known = json.loads(self.record.read_text())
             process = psutil.Process(known["pid"])
-            if process.status() in _STOPPED:
-                process.wait(timeout=1)  # reaps it, if it was our child
-                return None
-            return process if _started(process.pid) == known["started"] else None
+            return process if _started(process.pid) == known["started"] and not _has_ended(process) else None
         except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
             return None
 
     def stop(self, how: signal.Signals, patience_s: float) -> None:
         """Ask it to end, and kill it when it has not after ``patience_s`` seconds."""
         process = self.process()
-        if process is None:
-            return
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(how)
-            try:
-                process.wait(timeout=patience_s)
-            except psutil.TimeoutExpired:
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(how)
+            if not _wait([process], patience_s):
                 self.kill()
         self.record.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End it and its children without warning, as a crash would; returns when they are gone."""
         process = self.process()
-        if process is None:
-            return
-        family = [process, *process.children(recursive=True)]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(family, timeout=10)
+        if process is not None:
+            family = [process, *process.children(recursive=True)]
+            for member in family:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+            _wait(family, _KILL_PATIENCE_S)
         self.record.unlink(missing_ok=True)
 
     def last_words(self) -> str:
@@ -117,3 +112,25 @@ def _started(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except FileNotFoundError:
         raise ProcessLookupError(pid) from None
+
+
+def _wait(processes: Sequence[psutil.Process], patience_s: float) -> bool:
+    """Whether all of them end within that time."""
+    deadline = time.monotonic() + patience_s
+    while not all(_has_ended(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or only waits for a parent to notice: ours to do, if we are the parent."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            with suppress(psutil.TimeoutExpired):
+                process.wait(timeout=0)
+            return True
+    except psutil.NoSuchProcess:
+        return True
+    return not process.is_running()

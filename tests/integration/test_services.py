@@ -48,10 +48,10 @@ def test_services_outlive_a_caller_that_crashes_and_stop_without_a_trace(home: P
         assert _pids(home) == pids, "nothing was started twice"
     assert all(service.running for service in found.all), "what was found running is left running"
 
-    members = {member.pid for pid in pids for member in _family(pid)}
+    members = [member for pid in pids for member in _family(pid)]
     found.stop()
     assert not any(service.running for service in found.all)
-    assert not [pid for pid in members if psutil.pid_exists(pid)]
+    assert not [member for member in members if member.is_running() and member.status() != psutil.STATUS_ZOMBIE]
     assert not list(home.glob("*.process"))
 
 
