@@ -48,8 +48,6 @@ def build_api(*, dsn: str, redis_url: str, pool_size: int = 8) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(MeasureRequests, metrics=metrics)
-    for part in (cameras, zones, counts, crossings, occupancy, live):
-        app.include_router(part.router, prefix="/api/v1")
-    for part in (health, page):
+    for part in (cameras, zones, counts, crossings, occupancy, live, health, page):
         app.include_router(part.router)
     return app

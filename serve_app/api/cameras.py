@@ -9,12 +9,13 @@ from schema.errors import AlreadyExists
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.sources import redact
+from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
 from serve_app.api.inputs import CameraPath
 from serve_app.api.lookup import find_camera, find_camera_to_edit, look_for_camera
 from serve_app.api.shapes import CameraAnswer, CameraBody, NewCamera, RuleAnswer
 
-router = APIRouter(prefix="/cameras", tags=["cameras"])
+router = APIRouter(prefix=f"{V1}/cameras", tags=["cameras"])
 
 
 @router.get("", summary="List cameras")
@@ -31,7 +32,7 @@ def add_camera(backend: OpenBackend, body: NewCamera, response: Response) -> Cam
         if look_for_camera(session, body.name):
             raise AlreadyExists(f"there is a camera '{body.name}' already: choose another name, or PUT to change it")
         added = cameras.add(session, _wanted(body.name, body, None))
-    response.headers["Location"] = f"/api/v1/cameras/{added.name}"
+    response.headers["Location"] = f"{V1}/cameras/{added.name}"
     return _answer(added)
 
 
@@ -54,7 +55,7 @@ def put_camera(backend: OpenBackend, camera: CameraPath, body: CameraBody, respo
         stored = cameras.put(session, _wanted(camera, body, current))
     if current is None:
         response.status_code = HTTPStatus.CREATED
-        response.headers["Location"] = f"/api/v1/cameras/{camera}"
+        response.headers["Location"] = f"{V1}/cameras/{camera}"
     return _answer(stored)
 
 

@@ -14,11 +14,12 @@ from schema.queries import counts
 from schema.queries.counts import SECONDS, CountBucket, Resolution
 from schema.tables import ZoneRow
 from schema.times import to_datetime
+from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
 from serve_app.api.inputs import CameraFilter, LastHour, RuleFilter, Span
 from serve_app.api.lookup import find_camera
 
-router = APIRouter(prefix="/counts", tags=["counts"])
+router = APIRouter(prefix=f"{V1}/counts", tags=["counts"])
 
 MAX_BUCKETS = 20_000
 """Buckets of all rules together in one answer; a week of one line's minutes is half of that."""

@@ -12,11 +12,12 @@ from schema.queries import crossings
 from schema.queries.crossings import Order
 from schema.times import to_ns
 from schema.wire import crossing_event
+from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
 from serve_app.api.inputs import CameraFilter, Moment, RuleFilter, check_order
 from serve_app.api.lookup import find_camera
 
-router = APIRouter(prefix="/crossings", tags=["crossings"])
+router = APIRouter(prefix=f"{V1}/crossings", tags=["crossings"])
 
 
 class CrossingAnswer(BaseModel):

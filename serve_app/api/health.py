@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from schema.database import migration_status
 from schema.errors import BadInput, Retryable
@@ -115,6 +116,6 @@ async def _backlog(backend: Backend) -> tuple[bool, bool, str]:
 
     try:
         waiting = await asyncio.to_thread(count)
-    except Retryable:
-        return False, False, "the backlog is not known while PostgreSQL is away"
+    except (Retryable, SQLAlchemyError):
+        return False, False, "the backlog is not known"
     return True, False, f"{waiting} messages wait for the broker"

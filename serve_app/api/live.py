@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect, status
 
 from schema.errors import BadInput
+from serve_app.api import V1
 from serve_app.api.backend import Backend, OpenBackend
 from serve_app.api.lookup import find_camera
 from serve_app.live import LiveClient
 
-router = APIRouter(tags=["live"])
+router = APIRouter(prefix=V1, tags=["live"])
 
 MAX_CLIENTS = 1000
 SEND_TIMEOUT_S = 30.0

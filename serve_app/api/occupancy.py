@@ -15,12 +15,13 @@ from schema.live import encode
 from schema.names import LIVE_CHANNEL
 from schema.queries import totals
 from schema.queries.totals import LiveRule
+from serve_app.api import V1
 from serve_app.api.backend import Backend, OpenBackend
 from serve_app.api.inputs import CameraFilter, CameraPath, RuleFilter, RulePath
 from serve_app.api.lookup import find_camera, find_rule
 from serve_app.live import encode_rule
 
-router = APIRouter(tags=["occupancy"])
+router = APIRouter(prefix=V1, tags=["occupancy"])
 
 
 class Now(BaseModel):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Response
 from sqlalchemy.orm import Session
@@ -12,12 +13,13 @@ from schema.geometry import Rule
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.queries.versions import versions_of
+from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
 from serve_app.api.inputs import CameraPath, RulePath
 from serve_app.api.lookup import find_camera, find_camera_to_edit, find_rule
 from serve_app.api.shapes import LineBody, NewLine, NewZone, RuleAnswer, VersionAnswer, ZoneBody
 
-router = APIRouter(prefix="/cameras/{camera}/zones", tags=["lines and zones"])
+router = APIRouter(prefix=V1 + "/cameras/{camera}/zones", tags=["lines and zones"])
 
 NewRule = Annotated[NewLine | NewZone, Body(discriminator="kind")]
 ChangedRule = Annotated[LineBody | ZoneBody, Body(discriminator="kind")]
@@ -41,7 +43,7 @@ def add_rule(backend: OpenBackend, camera: CameraPath, body: NewRule, response: 
                 f"camera '{camera}' has a line or zone '{rule.name}' already: choose another name, or PUT to change it"
             )
         stored = _store(session, current, rule)
-    response.headers["Location"] = f"/api/v1/cameras/{camera}/zones/{rule.name}"
+    response.headers["Location"] = f"{V1}/cameras/{camera}/zones/{quote(rule.name)}"
     return RuleAnswer.of(stored)
 
 
@@ -72,7 +74,7 @@ def put_rule(
         stored = _store(session, current, rule)
     if is_new:
         response.status_code = HTTPStatus.CREATED
-        response.headers["Location"] = f"/api/v1/cameras/{camera}/zones/{zone}"
+        response.headers["Location"] = f"{V1}/cameras/{camera}/zones/{quote(zone)}"
     return RuleAnswer.of(stored)
 
 
