@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from actors.counting.buckets import totals_by_rule
 from actors.counting.session import CountingSession
 from cluster.looking import look
 from cluster.video import CAMERA_ID
 from schema.errors import BadInput, SourceLost
-from schema.events import Crossing, Direction, Frame, Totals, Track
+from schema.events import Crossing, Frame, Totals, Track
 from schema.geometry import Scene
 from schema.ports import Detector, FrameSource
 
@@ -45,7 +46,7 @@ class RuleCount:
     def __add__(self, crossing: Crossing) -> "RuleCount":
         """Take one more crossing in."""
         stays = self.stays + (crossing.dwell_s is not None)
-        return RuleCount(totals=self.totals + _change(crossing), stays=stays)
+        return RuleCount(totals=self.totals + totals_by_rule([crossing])[crossing.rule], stays=stays)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,23 +119,4 @@ def count_video(
         seconds=time.perf_counter() - began_s,
         lines={line.name: counts[line.name] for line in scene.lines},
         zones={zone.name: counts[zone.name] for zone in scene.zones},
-    )
-
-
-def _change(crossing: Crossing) -> Totals:
-    """What one crossing adds. One that undoes another adds to the raw counts and takes the other's effective count."""
-    if crossing.cause == "appeared":
-        return Totals(appeared=1)
-    if crossing.cause == "lost":
-        return Totals(lost=1, dwell_s=crossing.dwell_s or 0.0)
-    kept: Direction = crossing.direction
-    effective = 1
-    if crossing.undoes is not None:
-        kept, effective = ("out" if crossing.direction == "in" else "in"), -1
-    return Totals(
-        count_in=int(crossing.direction == "in"),
-        count_out=int(crossing.direction == "out"),
-        effective_in=effective * (kept == "in"),
-        effective_out=effective * (kept == "out"),
-        dwell_s=crossing.dwell_s or 0.0,
     )

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.preprocess import Letterbox, letterbox
+from actors.timeline import FrameSampler
 from schema.events import Detections, Frame, Observation
 from schema.ports import Detector, FrameSource
 
@@ -39,22 +40,6 @@ class _Batch:
     answer: Future[list[Detections]] | None = None
 
 
-class Pace:
-    """Lets ``per_second`` frames a second through, by capture time; None lets all through."""
-
-    def __init__(self, per_second: float | None) -> None:
-        self._period_ns = 1e9 / per_second if per_second else 0.0
-        self._due_ns = float("-inf")
-
-    def lets_through(self, captured_ns: int) -> bool:
-        """Whether the frame is looked at. Frames come in order of time."""
-        # Half a millisecond of grace: time stamps are rounded, and a frame that is due must not wait for the next.
-        if captured_ns + 500_000 < self._due_ns:
-            return False
-        self._due_ns = max(self._due_ns, captured_ns - self._period_ns) + self._period_ns
-        return True
-
-
 def look(
     source: FrameSource, detector: Detector, *, detect_fps: float | None = None, live: bool = False
 ) -> Generator[tuple[Frame, Observation]]:
@@ -70,7 +55,7 @@ def look(
         SourceLost: a live source went silent or broke.
         BadInput: a file is not readable as video.
     """
-    belt = _Belt(source, detector, Pace(detect_fps), live=live)
+    belt = _Belt(source, detector, FrameSampler(fps=detect_fps, started_ns=0), live=live)
     decoder = threading.Thread(target=belt.fill, name="decoder")
     decoder.start()
     try:
@@ -85,10 +70,10 @@ def look(
 class _Belt:
     """The batches that go round between the decoder, the detector and the caller."""
 
-    def __init__(self, source: FrameSource, detector: Detector, pace: Pace, *, live: bool) -> None:
+    def __init__(self, source: FrameSource, detector: Detector, sampler: FrameSampler, *, live: bool) -> None:
         self._source = source
         self._detector = detector
-        self._pace = pace
+        self._sampler = sampler
         self._live = live
         self._stopped = False
         self._spec = detector.spec
@@ -120,7 +105,7 @@ class _Belt:
         for frame in self._source.frames():
             if self._stopped:
                 return
-            if not self._pace.lets_through(frame.captured_ns):
+            if not self._sampler.due(frame.captured_ns):
                 continue
             if batch is None:
                 batch = self._free_batch()
