@@ -63,6 +63,9 @@ class Services:
                 them.
             Permanent: a private server does not start; what this call started is stopped again.
         """
+        for service in self.all:
+            if isinstance(service, GivenService):
+                service.start()  # says at once what is wrong, before anything is started for nothing
         with self._alone():
             self._choose_free_ports()
             idle = [service for service in self._private if not service.running]
@@ -70,7 +73,7 @@ class Services:
             self._started += idle
             try:
                 with ThreadPoolExecutor(max_workers=len(self.all)) as pool:
-                    starts = [pool.submit(service.start) for service in self.all]
+                    starts = [pool.submit(service.start) for service in self._private]
                 for start in starts:
                     start.result()
             except BaseException:
