@@ -8,6 +8,7 @@ from cluster.services.postgres import ping_postgres
 from cluster.services.rabbitmq import ping_rabbitmq
 from cluster.services.redis import ping_redis
 from schema.errors import BadInput, StoreUnavailable
+from schema.sources import redact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class GivenService:
             self.ping_url(self.url)
         except StoreUnavailable as error:
             raise BadInput(
-                f"{self.name} at {self._address} does not serve us ({error}): start it, or correct {self.key}"
+                f"{self.name} at {self._address} does not serve us ({redact(str(error))}): start it, or correct {self.key}"
             ) from None
 
     def stop(self) -> None:
