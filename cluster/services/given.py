@@ -39,8 +39,9 @@ class GivenService:
         try:
             self.ping_url(self.url)
         except StoreUnavailable as error:
+            reason = redact(str(error))
             raise BadInput(
-                f"{self.name} at {self._address} does not serve us ({redact(str(error))}): start it, or correct {self.key}"
+                f"{self.name} at {self._address} does not serve us ({reason}): start it, or correct {self.key}"
             ) from None
 
     def stop(self) -> None:
