@@ -4,6 +4,7 @@ pika's blocking channel waits for the broker after every message. Here a whole b
 answer is read: the connection's own loop runs in the caller's thread, for as long as an answer is awaited.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,11 @@ class ConfirmingPublisher:
         """End the connection; what was not confirmed is not awaited."""
         if not (self._connection.is_closed or self._connection.is_closing):
             self._connection.close()
-            self._run(ANSWER_TIMEOUT_S)
+            deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+            # The loop stops for the end of the channel, too, which comes first.
+            while not self._connection.is_closed and (left_s := deadline_s - time.monotonic()) > 0:
+                self._run(left_s)
+        self._connection.ioloop.close()
 
     def _wait(self, timeout_s: float) -> None:
         if self._failure is None and not self._is_idle():
