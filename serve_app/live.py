@@ -35,11 +35,11 @@ class LiveClient:
 
     def __init__(self, hub: "LiveHub", cameras: frozenset[str] | None, *, depth: int, window: int) -> None:
         self._hub = hub
-        self._cameras = cameras
+        self.cameras = cameras
         self._depth = depth
         self._window = window
         self._queue: deque[str] = deque()
-        self._snapshot_due: Reason | None = "joined"
+        self._behind = False
         self._missed = 0
         self._sent = 0
         self._acknowledged: int | None = None
@@ -47,24 +47,18 @@ class LiveClient:
 
     def wants(self, camera: str) -> bool:
         """Whether this client asked for the camera; one that named none asked for all."""
-        return self._cameras is None or camera in self._cameras
+        return self.cameras is None or camera in self.cameras
 
     def offer(self, body: str) -> None:
-        """Queue the body of a delta; never waits."""
-        if self._snapshot_due:
-            # Totals come with the snapshot. A client that has just joined cannot miss what it was not yet shown.
-            self._missed += self._snapshot_due != "joined"
+        """Queue the body of a message; never waits."""
+        if self._behind:
+            self._missed += 1
             return
         self._queue.append(body)
         if len(self._queue) > self._depth:
-            self.start_over("slow")
-        self._wake.set()
-
-    def start_over(self, reason: Reason) -> None:
-        """Drop what is queued in favour of a fresh snapshot."""
-        self._missed += len(self._queue)
-        self._queue.clear()
-        self._snapshot_due = self._snapshot_due or reason
+            self._behind = True
+            self._missed = len(self._queue)
+            self._queue.clear()
         self._wake.set()
 
     def acknowledge(self, seq: int) -> None:
@@ -77,17 +71,18 @@ class LiveClient:
         while not self._may_send():
             self._wake.clear()
             await self._wake.wait()
+        if self._behind:
+            body = self._hub.snapshot(self.cameras, "slow", self._missed)
+            self._behind, self._missed = False, 0
+        else:
+            body = self._queue.popleft()
         self._sent += 1
-        if not self._snapshot_due:
-            return f'{{"seq":{self._sent},{self._queue.popleft()}'
-        body = self._hub.snapshot(self, self._snapshot_due, self._missed)
-        self._snapshot_due, self._missed = None, 0
         return f'{{"seq":{self._sent},{body}'
 
     def _may_send(self) -> bool:
         if self._acknowledged is not None and self._sent - self._acknowledged >= self._window:
             return False
-        return bool(self._queue or self._snapshot_due)
+        return bool(self._queue) or self._behind
 
 
 class LiveHub:
@@ -111,6 +106,7 @@ class LiveHub:
     def join(self, cameras: frozenset[str] | None = None) -> LiveClient:
         """Add a client that wants these cameras, or all; its first message is a snapshot."""
         client = LiveClient(self, cameras, depth=self._depth, window=self._window)
+        client.offer(self.snapshot(cameras, "joined"))
         self._clients.add(client)
         return client
 
@@ -118,17 +114,16 @@ class LiveHub:
         """Forget a client."""
         self._clients.discard(client)
 
-    def knows(self, committed: Committed) -> bool:
-        """Whether every rule in the news is known by name."""
-        return all(news.rule_id in self._rules for news in (*committed.totals, *committed.crossings))
+    def strangers(self, committed: Committed) -> set[int]:
+        """Ids of the rules in the news that are not known here."""
+        return {news.rule_id for news in (*committed.totals, *committed.crossings)} - self._rules.keys()
 
     def start_over(self, rules: Iterable[LiveRule]) -> None:
         """Take these rules for the whole truth, whatever was known; every client gets a snapshot."""
         self._rules, self._encoded = {}, {}
         for rule in rules:
             self._put(rule)
-        for client in self._clients:
-            client.start_over("restarted")
+        self._offer_snapshots(self._clients, "restarted")
 
     def refresh(self, rules: Sequence[LiveRule]) -> None:
         """Heal from the store: clients of a camera whose rules changed get a snapshot, the others what they missed.
@@ -143,9 +138,8 @@ class LiveHub:
             del self._rules[rule_id], self._encoded[rule_id]
         for rule in new:
             self._put(rule)
-        for client in self._clients:
-            if any(client.wants(camera) for camera in edited):
-                client.start_over("changed")
+        concerned = [client for client in self._clients if any(client.wants(camera) for camera in edited)]
+        self._offer_snapshots(concerned, "changed")
         self.apply(Committed(totals=tuple(rule.totals for rule in rules)))
 
     def apply(self, committed: Committed) -> None:
@@ -163,10 +157,19 @@ class LiveHub:
         for camera in totals.keys() | crossings.keys():
             self._broadcast(camera, totals.get(camera, ()), crossings.get(camera, ()))
 
-    def snapshot(self, client: LiveClient, reason: Reason, missed: int) -> str:
-        """The body of a snapshot for this client."""
-        rules = ",".join(self._encoded[rule_id] for rule_id, rule in self._rules.items() if client.wants(rule.camera))
-        return f'"type":"snapshot","reason":"{reason}","missed":{missed},"totals":[{rules}]}}'
+    def snapshot(self, cameras: frozenset[str] | None, reason: Reason, missed: int = 0) -> str:
+        """The body of a snapshot of these cameras, or of all."""
+        wanted = (
+            self._encoded[rule_id] for rule_id, rule in self._rules.items() if cameras is None or rule.camera in cameras
+        )
+        return f'"type":"snapshot","reason":"{reason}","missed":{missed},"totals":[{",".join(wanted)}]}}'
+
+    def _offer_snapshots(self, clients: Iterable[LiveClient], reason: Reason) -> None:
+        bodies: dict[frozenset[str] | None, str] = {}
+        for client in clients:
+            if client.cameras not in bodies:
+                bodies[client.cameras] = self.snapshot(client.cameras, reason)
+            client.offer(bodies[client.cameras])
 
     def _broadcast(self, camera: str, totals: Collection[str], crossings: Collection[dict[str, Any]]) -> None:
         events = json.dumps(list(crossings), separators=(",", ":"))

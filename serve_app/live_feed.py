@@ -1,7 +1,6 @@
 """Keeps the live hub true: follows Redis's channel, and heals from PostgreSQL whatever the channel did not say."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -22,8 +21,6 @@ Load = Callable[[], Sequence[LiveRule]]
 Decode = Callable[[bytes], Committed]
 
 _AWAY = (Retryable, SQLAlchemyError)
-_UNKNOWN_RULE_PAUSE_S = 1.0
-"""News of removed rules may go on for a while: they must not make every message read the store."""
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +58,7 @@ class LiveFeed:
         self._refresh_s = refresh_s
         self._poll_s = poll_s
         self._listening = False
-        self._refreshed_s = 0.0
+        self._retired: set[int] = set()
 
     @property
     def listening(self) -> bool:
@@ -118,18 +115,19 @@ class LiveFeed:
         except (ValueError, KeyError, TypeError) as error:
             _log.warning("A message of the live channel was not understood", error=repr(error))
             return
-        rested = time.monotonic() - self._refreshed_s > _UNKNOWN_RULE_PAUSE_S
-        if rested and not self._hub.knows(committed):
+        if self._hub.strangers(committed) - self._retired:
             await self._refresh()
+            # News of removed rules may go on for a while: they must not make every message read the store.
+            self._retired |= self._hub.strangers(committed)
         self._hub.apply(committed)
 
     async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(self._refresh_s if self._listening else self._poll_s)
+            self._retired.clear()
             await self._refresh()
 
     async def _refresh(self) -> None:
-        self._refreshed_s = time.monotonic()
         try:
             rules = await asyncio.to_thread(self._load)
         except _AWAY as error:

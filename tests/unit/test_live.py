@@ -234,6 +234,27 @@ def test_a_new_rule_gives_a_snapshot_only_to_clients_of_its_camera() -> None:
     assert quiet
 
 
+def test_a_snapshot_takes_its_turn_so_that_totals_never_go_back_and_no_crossing_is_lost() -> None:
+    live = hub()
+    client = live.join()
+
+    async def story() -> list[dict[str, Any]]:
+        live.apply(door_in(2, 1))
+        live.refresh([rules()[0]])
+        live.apply(door_in(3, 2))
+        return await take(client, 4)
+
+    joined, first, changed, second = run(story())
+    assert [joined["type"], first["type"], changed["type"], second["type"]] == [
+        "snapshot",
+        "delta",
+        "snapshot",
+        "delta",
+    ]
+    counts = [message["totals"][0]["count_in"] for message in (joined, first, changed, second)]
+    assert counts == [0, 1, 1, 2]
+
+
 def test_a_refresh_heals_what_a_lost_message_left_behind_and_takes_nothing_back() -> None:
     live = hub()
     live.apply(door_in(5, 4))
@@ -256,5 +277,5 @@ def test_a_refresh_heals_what_a_lost_message_left_behind_and_takes_nothing_back(
 
 def test_news_of_a_rule_nobody_knows_is_recognised() -> None:
     live = hub()
-    assert live.knows(door_in(2, 1))
-    assert not live.knows(Committed(crossings=(crossing(99),)))
+    assert live.strangers(door_in(2, 1)) == set()
+    assert live.strangers(Committed(crossings=(crossing(99),))) == {99}
