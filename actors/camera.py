@@ -10,7 +10,7 @@ and recorded ones stop decoding. A full journal stops the loop the same way.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
 
@@ -91,9 +91,7 @@ class CameraWorker:
                 return
         self.unassign(spec.id)
         start_seq = assignment.checkpoint.seq + 1 if assignment.checkpoint else 1
-        feed = self._open_feed(
-            spec, bell=self._bell, start_seq=start_seq, motion_gate=spec.playback != "recorded"
-        )
+        feed = self._open_feed(spec, bell=self._bell, start_seq=start_seq, motion_gate=spec.playback != "recorded")
         with self._lock:
             self._watches[spec.id] = Watch(assignment, feed)
         feed.start()
@@ -238,14 +236,14 @@ class CameraWorker:
     def _begin(self, watch: Watch, epoch: str, first_ns: int) -> None:
         self._end(watch)
         if watch.expected_epoch and epoch != watch.expected_epoch:
-            watch.fail("the file is no longer the one that was to be counted")
+            watch.fail("the file is no longer the one that was to be counted", self._clock_ns())
             return
         state = watch.begin(epoch, first_ns)
         try:
             self._session.open(watch.spec.id, epoch, watch.spec.scene, state)
         except ValueError as error:
             watch.end_epoch()
-            watch.fail(f"its checkpoint cannot be used: {error}")
+            watch.fail(f"its checkpoint cannot be used: {error}", self._clock_ns())
 
     def _end(self, watch: Watch, *, finished: bool = False) -> None:
         """End a stream epoch; whoever is still in the picture is counted out of it."""
@@ -257,7 +255,7 @@ class CameraWorker:
     def _take_news(self, watch: Watch, event: FeedEvent) -> None:
         if event.kind == "connected" and event.epoch:
             self._begin(watch, event.epoch, event.occurred_ns)
-        watch.happened(event)
+        watch.happened(event, self._clock_ns())
         if event.kind in ("lost", "ended"):
             self._end(watch, finished=watch.recorded and event.kind == "ended")
 
@@ -277,7 +275,7 @@ class CameraWorker:
         log.error("Detector cannot look at a batch", worker=self.name, error=str(error))
         for watch in {watch.spec.id: watch for watch, _ in look.items}.values():
             if watch.recorded and not watch.failed:
-                watch.fail(str(error))
+                watch.fail(str(error), self._clock_ns())
                 watch.feed.close()
 
     def _collect_due(self) -> None:

@@ -27,7 +27,6 @@ _STATES: dict[str, CameraState] = {
     "connected": "watching",
     "lost": "lost",
     "refused": "refused",
-    "failed": "failed",
     "ended": "finished",
 }
 
@@ -50,6 +49,7 @@ class Watch:
         self._frames_since_checkpoint = 0
         self._last_frame_ns: int | None = None
         self._lag_s = 0.0
+        self._looked_at = 0
         self._looked_at_ns: deque[int] = deque(maxlen=64)
         self._covered = _Covered(_longest_gap_ns(self.spec))
         self._delivered_ns = 0
@@ -81,6 +81,7 @@ class Watch:
         self._seq = frame.id.seq
         self._last_frame_ns = frame.captured_ns
         self._lag_s = 0.0 if self.recorded else (now_ns - frame.captured_ns) / 1e9
+        self._looked_at += 1
         self._looked_at_ns.append(now_ns)
         self._frames_since_checkpoint += 1
         self._covered.saw(frame.captured_ns)
@@ -89,30 +90,36 @@ class Watch:
         """Note crossings that have to be delivered."""
         self._crossings.extend(crossings)
 
-    def happened(self, event: FeedEvent) -> None:
+    def happened(self, event: FeedEvent, now_ns: int) -> None:
         """Note what the feed said; the same news again and again (a dead camera's) is told once."""
+        if event.kind == "failed":
+            self.fail(event.reason, now_ns)
+            return
         state = _STATES[event.kind]
-        news = (state, event.reason) != (self.state, self.reason) or event.kind in ("connected", "lost")
+        if (state, event.reason) != (self.state, self.reason) or event.kind in ("connected", "lost"):
+            self._note(event.kind, event.epoch, event.occurred_ns, event.reason)
         self.state, self.reason = state, event.reason
-        if news:
-            self._events.append(
-                CameraEvent(
-                    event_id=uuid5(_EVENTS, f"{self.spec.id}/{event.epoch}/{event.kind}/{event.occurred_ns}"),
-                    camera_id=self.spec.id,
-                    event_type=event.kind,
-                    occurred_ns=event.occurred_ns,
-                    data={"reason": event.reason} if event.reason else {},
-                )
-            )
 
     @property
     def failed(self) -> bool:
         """Whether trying on cannot help."""
         return self.state == "failed"
 
-    def fail(self, reason: str) -> None:
-        """Note that trying on cannot help."""
+    def fail(self, reason: str, now_ns: int) -> None:
+        """Note that trying on cannot help; that happens now, even to a recording from long ago."""
         self.state, self.reason = "failed", reason
+        self._note("failed", self.epoch or self.expected_epoch, now_ns, reason)
+
+    def _note(self, event_type: str, epoch: str, occurred_ns: int, reason: str) -> None:
+        self._events.append(
+            CameraEvent(
+                event_id=uuid5(_EVENTS, f"{self.spec.id}/{epoch}/{event_type}/{occurred_ns}"),
+                camera_id=self.spec.id,
+                event_type=event_type,
+                occurred_ns=occurred_ns,
+                data={"reason": reason} if reason else {},
+            )
+        )
 
     def delivery_due(self, now_ns: int) -> bool:
         """Whether there is something to deliver now; for a recorded camera: whether a checkpoint is due."""
@@ -173,6 +180,7 @@ class Watch:
             state=self.state,
             reason=self.reason,
             fps=self._fps(now_ns),
+            looked_at=self._looked_at,
             seq=self._seq,
             last_frame_ns=self._last_frame_ns,
             skipped=stats.skipped,

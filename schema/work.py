@@ -27,9 +27,10 @@ class Assignment:
 class CameraStatus:
     """How one camera of a worker is doing.
 
-    ``fps`` counts frames looked at in the last seconds, ``seq`` is the last of them and ``last_frame_ns`` its capture
-    time (None before the first). ``skipped`` frames gave way to newer ones. ``lag_s`` is how long the last frame of a
-    live camera took from capture to having been counted. ``reason`` explains any state but ``watching``.
+    ``looked_at`` frames have been counted since the camera was assigned, ``fps`` of them a second lately. ``seq`` is
+    the last of them and ``last_frame_ns`` its capture time (None before the first). ``skipped`` frames gave way to
+    newer ones. ``lag_s`` is how long the last frame of a live camera took from capture to having been counted.
+    ``reason`` explains any state but ``watching``.
     """
 
     spec: CameraSpec
@@ -37,6 +38,7 @@ class CameraStatus:
     state: CameraState
     reason: str = ""
     fps: float = 0.0
+    looked_at: int = 0
     seq: int = 0
     last_frame_ns: int | None = None
     skipped: int = 0
@@ -50,11 +52,13 @@ class CameraStatus:
 class WorkerStatus:
     """How a worker is doing.
 
-    ``unsent`` deliveries lie in its journal; ``trouble`` is why the detector does not answer, empty while it does.
+    ``unsent_bytes`` of deliveries lie in its journal; ``trouble`` is why the detector does not answer, empty while it
+    does; ``pid`` is its process on its node.
     """
 
     name: str
     cameras: tuple[CameraStatus, ...] = ()
-    unsent: int = 0
+    unsent_bytes: int = 0
+    pid: int = 0
     trouble: str = ""
     detector_retries: int = 0

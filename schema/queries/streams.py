@@ -41,6 +41,17 @@ def get(session: Session, camera_id: int, epoch: str) -> Stream | None:
     return row and _stream(row)
 
 
+def restart(session: Session, camera_id: int, epoch: str) -> None:
+    """Forget how far a file was counted, so that it is counted from its first frame again; its crossings stay."""
+    session.execute(
+        text(
+            "update streams set checkpoint = 0, state = null, finished = false"
+            " where camera_id = :camera_id and epoch = :epoch"
+        ),
+        {"camera_id": camera_id, "epoch": epoch},
+    )
+
+
 def unfinished(session: Session) -> list[Stream]:
     """Files that were begun and not counted to their end."""
     rows = session.scalars(

@@ -85,7 +85,7 @@ class Later(Executor):
         future, work = self.waiting.pop(place)
         try:
             future.set_result(work())
-        except Exception as error:
+        except (Permanent, Retryable) as error:
             future.set_exception(error)
 
 

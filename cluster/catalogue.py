@@ -1,0 +1,74 @@
+"""The store's side of supervision: which cameras are to be watched, who holds them, and from where they go on."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
+
+from schema.camera import CameraSpec
+from schema.database import open_engine, transaction
+from schema.errors import Permanent
+from schema.queries import cameras, leases, streams
+from schema.tables import StreamRow
+from schema.work import Assignment
+
+LEASE_S = 10.0
+RECORDING = "recording"
+"""In a camera's ``config``: the stream epoch of the recording that is to be counted."""
+
+
+class StoreCatalogue:
+    """Cameras and leases in PostgreSQL.
+
+    A live camera is wanted while it is enabled; a recorded one until the recording that its configuration names has
+    been counted to its end.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._engine = open_engine(dsn, pool_size=2)
+
+    def wanted(self) -> Sequence[CameraSpec]:
+        """Every camera that is to be watched now.
+
+        Raises:
+            StoreUnavailable: PostgreSQL does not answer.
+        """
+        with transaction(self._engine) as session:
+            todo = {
+                (camera_id, epoch)
+                for camera_id, epoch in session.execute(
+                    select(StreamRow.camera_id, StreamRow.epoch).where(StreamRow.is_file, ~StreamRow.finished)
+                ).tuples()
+            }
+            return [
+                camera.spec
+                for camera in cameras.listing(session)
+                if camera.enabled and (camera.playback == "live" or (camera.id, camera.config.get(RECORDING)) in todo)
+            ]
+
+    def lend(self, spec: CameraSpec, holder: str) -> Assignment:
+        """Grant a new lease; a recorded camera's checkpoint is read after it, when no older holder can move it.
+
+        Raises:
+            StoreUnavailable: PostgreSQL does not answer.
+            Permanent: the recording that the camera is to count was never begun.
+        """
+        with transaction(self._engine) as session:
+            lease = leases.grant(session, spec.id, holder=holder, ttl_s=LEASE_S)
+        if spec.playback == "live":
+            return Assignment(spec=spec, lease_epoch=lease.epoch)
+        with transaction(self._engine) as session:
+            epoch = str(cameras.get(session, spec.id).config.get(RECORDING))
+            stream = streams.get(session, spec.id, epoch)
+        if stream is None:
+            raise Permanent(f"camera '{spec.name}' has no recording {epoch}")
+        return Assignment(spec=spec, lease_epoch=lease.epoch, epoch=epoch, checkpoint=stream.checkpoint)
+
+    def renew(self, held: Collection[tuple[int, int]]) -> None:
+        """Prolong leases, given as camera id and lease epoch.
+
+        Raises:
+            StoreUnavailable: PostgreSQL does not answer.
+        """
+        if held:
+            with transaction(self._engine) as session:
+                leases.renew(session, dict(held), ttl_s=LEASE_S)

@@ -1,0 +1,265 @@
+"""Starts the whole system on Ray, and stops it: counting shards, relay, detector, API, supervisor and its workers."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+import structlog
+from ray import serve
+from ray.exceptions import RayError
+
+from actors.remote import CountingActor, RelayActor
+from cluster.fleet import STREAMS, SupervisorActor
+from cluster.services import Endpoints
+from cluster.supervisor import Overview
+from schema.database import migrate
+from schema.errors import BadInput
+from schema.names import (
+    API_APP,
+    API_DEPLOYMENT,
+    DETECTOR_APP,
+    RAY_NAMESPACE,
+    RELAY_ACTOR,
+    SUPERVISOR_ACTOR,
+    counter_actor,
+)
+from schema.ports import DetectorSpec
+from schema.settings import Settings
+from serve_app.api.deployment import Api
+from serve_app.client import ServedDetector
+from serve_app.deployments import OpenModel, detector_app
+from serve_app.detector.choose import open_detector
+
+log = structlog.get_logger(__name__)
+
+OBJECT_STORE_BYTES = 256 * 2**20
+"""A batch of eight 640x640 pictures takes 10 MB, and a worker has at most three on their way."""
+DRAIN_S = 10.0
+CONTROL = "control"
+"""Custom resource of the node that runs what there is one of: supervisor, relay, counting shards, API."""
+
+# A node that is gone is noticed within about 3 s (by default 15 to 65). Processes are started when they are needed.
+_RAY_CONFIG = {
+    "health_check_initial_delay_ms": 5000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 3,
+    "enable_worker_prestart": False,
+    "prestart_worker_first_driver": False,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A system that this process started. ``api_url`` is None where no API was wanted."""
+
+    endpoints: Endpoints
+    model: DetectorSpec
+    api_url: str | None
+    supervisor: "ray.actor.ActorHandle[Any]"
+    relay: "ray.actor.ActorHandle[Any]"
+    dashboard_url: str
+
+    def overview(self) -> Overview:
+        """What the supervisor saw last."""
+        return ray.get(self.supervisor.overview.remote())
+
+    def change_model(self, settings: Settings, model: str) -> None:
+        """Swap the model live; the old one answers until the new one is open, and stays if that is refused."""
+        serve.run(_detector(settings, model, _open_model(settings)), name=DETECTOR_APP, route_prefix=None)
+
+    def stop(self) -> None:
+        """Let go of all cameras, deliver what was counted, and end every process that was started."""
+        with contextlib.suppress(RayError, ValueError):
+            workers = [ray.get_actor(name) for name in ray.get(self.supervisor.stop.remote(), timeout=DRAIN_S)]
+            drained = [worker.drain.remote(DRAIN_S) for worker in workers]
+            ray.wait(drained, num_returns=len(drained), timeout=2 * DRAIN_S) if drained else None
+            for worker in workers:
+                ray.kill(worker)
+        serve.shutdown()
+        ray.shutdown()
+
+
+def start(
+    settings: Settings, endpoints: Endpoints, *, with_api: bool = True, open_model: OpenModel | None = None
+) -> Running:
+    """Bring up everything but the services, which must be there; cameras are taken from PostgreSQL by themselves.
+
+    Args:
+        settings: what to start.
+        endpoints: where the services are.
+        with_api: serve the query API.
+        open_model: opens the detector's model in its replica; None takes ``open_detector`` with the settings.
+
+    Raises:
+        BadInput: the database belongs to a newer version, the model cannot be opened, or the API's port is taken.
+    """
+    if with_api:
+        _check_port(settings)
+    migrate(endpoints.postgres_dsn)
+    dashboard_url = _start_ray(settings)
+    try:
+        counters = [_control(CountingActor, counter_actor(n)).remote(
+            n, endpoints.postgres_dsn, endpoints.redis_url
+        ) for n in range(settings.counting_shards)]  # fmt: skip
+        relay = _control(RelayActor, RELAY_ACTOR).remote(endpoints.postgres_dsn, endpoints.amqp_url)
+        serve.start(
+            proxy_location="HeadOnly" if with_api else "Disabled",
+            http_options={"host": settings.api.host, "port": settings.api.port},
+        )
+        model = _start_detector(settings, open_model or _open_model(settings))
+        if with_api:
+            _start_api(endpoints)
+        ray.get([counter.heal.remote() for counter in counters])
+        supervisor = _control(SupervisorActor, SUPERVISOR_ACTOR).remote(
+            endpoints.postgres_dsn,
+            str(settings.home / "journals"),
+            ServedDetector(),
+            counters,
+            settings.workers.cameras_per_worker,
+        )
+    except BaseException:
+        serve.shutdown()
+        ray.shutdown()
+        raise
+    return Running(
+        endpoints=endpoints,
+        model=model,
+        api_url=f"http://{settings.api.host}:{settings.api.port}" if with_api else None,
+        supervisor=supervisor,
+        relay=relay,
+        dashboard_url=dashboard_url,
+    )
+
+
+@contextlib.contextmanager
+def alone(settings: Settings) -> Generator[None]:
+    """Hold the right to be the one system that runs under this home.
+
+    Raises:
+        BadInput: another process holds it.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with _pid_file(settings).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"turnstile already runs in {settings.home}: stop it with 'turnstile down'") from None
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "model": settings.model}))
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owner:
+    """The process that runs the system under a home, and the model that it was asked for."""
+
+    pid: int
+    model: str
+
+
+def owner(settings: Settings) -> Owner | None:
+    """Who runs the system under this home; None if nobody does."""
+    try:
+        with _pid_file(settings).open() as file:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return None
+            return Owner(**json.loads(file.read()))
+    except FileNotFoundError:
+        return None
+
+
+def _pid_file(settings: Settings) -> Path:
+    return settings.home / "turnstile.pid"
+
+
+def _start_ray(settings: Settings) -> str:
+    _use_token(settings)
+    context = ray.init(
+        namespace=RAY_NAMESPACE,
+        num_cpus=max(2, os.cpu_count() or 1),
+        resources={STREAMS: 4096, CONTROL: 1},
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=True,
+        log_to_driver=False,
+        logging_level="error",
+        runtime_env={"worker_process_setup_hook": "cluster.logs.configure_logging"},
+        _system_config=_RAY_CONFIG,
+    )
+    (settings.home / "ray-address").write_text(str(context.address_info["gcs_address"]))
+    return str(context.dashboard_url)
+
+
+def _use_token(settings: Settings) -> None:
+    """Ray's own authentication, with a token of this home's own: whoever can read the file may join."""
+    path = settings.home / "ray-token"
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    # RAY_AUTH_MODE is left alone: Ray has read it when it was imported, and turns tokens on for a local cluster itself.
+    os.environ.update(RAY_AUTH_TOKEN_PATH=str(path), RAY_USAGE_STATS_ENABLED="0")
+
+
+def _control(actor: Any, name: str) -> Any:
+    return actor.options(name=name, namespace=RAY_NAMESPACE, resources={CONTROL: 0.001})
+
+
+def _open_model(settings: Settings) -> OpenModel:
+    return partial(open_detector, weights=settings.detector.weights, cache=settings.cache / "weights")
+
+
+def _detector(settings: Settings, model: str, open_model: OpenModel) -> serve.Application:
+    gpus = ray.cluster_resources().get("GPU", 0)
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    # On CPU one replica keeps all cores of its node busy: a second one there would only halve both.
+    return detector_app(
+        model,
+        min_replicas=settings.detector.min_replicas,
+        max_replicas=settings.detector.max_replicas if gpus else max(settings.detector.min_replicas, nodes),
+        num_cpus=1,
+        num_gpus=settings.detector.gpu_share if gpus else 0,
+        open_model=open_model,
+    )
+
+
+def _start_detector(settings: Settings, open_model: OpenModel) -> DetectorSpec:
+    serve.run(_detector(settings, settings.model, open_model), name=DETECTOR_APP, route_prefix=None)
+    condition = ServedDetector().condition()
+    if condition.spec is None:
+        raise BadInput(condition.reason)
+    return condition.spec
+
+
+def _start_api(endpoints: Endpoints) -> None:
+    api = serve.deployment(
+        Api,
+        name=API_DEPLOYMENT,
+        max_ongoing_requests=1000,
+        ray_actor_options={"num_cpus": 0.1, "resources": {CONTROL: 0.001}},
+    )
+    serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url), name=API_APP, route_prefix="/")
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.api.host, settings.api.port))
+        except OSError as error:
+            raise BadInput(
+                f"the API cannot listen on {settings.api.host}:{settings.api.port} ({error.strerror}): "
+                "set api.port to a free one"
+            ) from None
