@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pika
 import redis
@@ -20,12 +20,16 @@ from sqlalchemy import func, select
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from actors.sinks.rabbitmq import declare
 from schema.database import open_engine, transaction
 from schema.live import decode_totals
-from schema.names import CROSSINGS_QUEUE, totals_key
+from schema.names import CROSSINGS_QUEUE, EVENTS_EXCHANGE, totals_key
 from schema.tables import CrossingRow
 
 POLL_S = 0.2
+JOIN_S = 15.0
+UNUSED_MS = 10 * 60 * 1000
+"""A witness's queue that nobody listens to is deleted by the broker after this long."""
 
 Counts = Mapping[tuple[int, str], int]
 """Crossings by (rule id, direction): people who crossed, not those first or last seen inside."""
@@ -78,7 +82,7 @@ def ask_redis(url: str, camera_ids: Iterable[int]) -> Counts:
 
 
 class _Listener:
-    """A thread that hears events until it is stopped."""
+    """A thread that hears events; a context manager that starts and stops it."""
 
     def __init__(self, name: str) -> None:
         self._tally = Tally()
@@ -86,10 +90,11 @@ class _Listener:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name=name, daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stopping.set()
         self._thread.join()
 
@@ -120,7 +125,13 @@ class LiveWitness(_Listener):
         super().__init__("live-witness")
         self._url = url
         self._totals: dict[int, Mapping[str, Any]] = {}
-        self.joined = threading.Event()
+        self._joined = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Listen, and return when the first snapshot is here: later crossings are heard one by one."""
+        super().__enter__()
+        self._joined.wait(JOIN_S)
+        return self
 
     @property
     def totals(self) -> list[Mapping[str, Any]]:
@@ -142,24 +153,38 @@ class LiveWitness(_Listener):
                 self._totals = {}
             self._totals.update({totals["rule_id"]: totals for totals in message["totals"]})
         self._hear(message.get("crossings", ()))
-        self.joined.set()
+        self._joined.set()
 
 
 class QueueWitness(_Listener):
-    """A consumer of RabbitMQ's queue of crossings."""
+    """A subscriber with a queue of its own, so that nobody else's messages are taken.
 
-    def __init__(self, url: str) -> None:
+    The queue outlives a restart of the broker and this client's connection, and goes away by itself when unused.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        """Subscribe at once; entering the context begins to listen.
+
+        Raises:
+            StoreUnavailable: the broker does not answer.
+        """
         super().__init__("queue-witness")
-        self._url = url
+        self._parameters = pika.URLParameters(url)
+        self._queue = f"{CROSSINGS_QUEUE}.{name}"
+        declare(self._parameters)
+        with pika.BlockingConnection(self._parameters) as connection:
+            channel = connection.channel()
+            channel.queue_declare(self._queue, durable=True, arguments={"x-expires": UNUSED_MS})
+            channel.queue_bind(self._queue, EVENTS_EXCHANGE, "crossing.#")
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
-            with suppress(AMQPError), pika.BlockingConnection(pika.URLParameters(self._url)) as connection:
+            with suppress(AMQPError, OSError), pika.BlockingConnection(self._parameters) as connection:
                 self._consume(connection.channel())
             self._stopping.wait(POLL_S)
 
     def _consume(self, channel: BlockingChannel) -> None:
-        for method, _, body in channel.consume(CROSSINGS_QUEUE, inactivity_timeout=POLL_S):
+        for method, _, body in channel.consume(self._queue, inactivity_timeout=POLL_S):
             if method is not None and body is not None:
                 self._hear([json.loads(body)])
                 channel.basic_ack(method.delivery_tag)
