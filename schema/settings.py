@@ -52,11 +52,30 @@ class RuleSettings(_Part):
     def _split(cls, given: Any) -> Any:
         return given.split(",") if isinstance(given, str) else given
 
+    def zone(self, name: str) -> Zone:
+        """The coordinates as a zone.
+
+        Raises:
+            BadInput: no such zone is possible.
+        """
+        return Zone(name=name, polygon=_points("zone", name, self), anchor=self.anchor, u_turn_s=self.u_turn_s)
+
 
 class LineSettings(RuleSettings):
     """A line; ``flip`` swaps in and out."""
 
     flip: bool = False
+
+    def line(self, name: str) -> Line:
+        """The coordinates as a line.
+
+        Raises:
+            BadInput: no such line is possible.
+        """
+        points = _points("line", name, self)
+        if len(points) != 2:
+            raise BadInput(f"line '{name}' needs four numbers x1,y1,x2,y2, got {len(self.coordinates)}")
+        return Line(name=name, a=points[0], b=points[1], flip=self.flip, anchor=self.anchor, u_turn_s=self.u_turn_s)
 
 
 class CameraSettings(_Part):
@@ -87,8 +106,8 @@ class CameraSettings(_Part):
     def scene(self) -> Scene:
         """The rules as values."""
         return Scene(
-            lines=tuple(_line(name, rule) for name, rule in self.lines.items()),
-            zones=tuple(_zone(name, rule) for name, rule in self.zones.items()),
+            lines=tuple(rule.line(name) for name, rule in self.lines.items()),
+            zones=tuple(rule.zone(name) for name, rule in self.zones.items()),
         )
 
     def spec(self, *, camera_id: int, name: str) -> CameraSpec:
@@ -197,17 +216,6 @@ def _with_scheme(url: str | None, *schemes: str) -> str | None:
     if url is not None and not url.startswith(schemes):
         raise ValueError(f"the address does not start with {schemes[0]}: write it like {schemes[0]}user:password@host/")
     return url
-
-
-def _line(name: str, rule: LineSettings) -> Line:
-    points = _points("line", name, rule)
-    if len(points) != 2:
-        raise BadInput(f"line '{name}' needs four numbers x1,y1,x2,y2, got {len(rule.coordinates)}")
-    return Line(name=name, a=points[0], b=points[1], flip=rule.flip, anchor=rule.anchor, u_turn_s=rule.u_turn_s)
-
-
-def _zone(name: str, rule: RuleSettings) -> Zone:
-    return Zone(name=name, polygon=_points("zone", name, rule), anchor=rule.anchor, u_turn_s=rule.u_turn_s)
 
 
 def _points(kind: str, name: str, rule: RuleSettings) -> tuple[Point, ...]:

@@ -2,6 +2,8 @@
 
 import re
 
+from schema.errors import BadInput
+
 _LIVE = ("rtsp://", "rtsps://", "http://", "https://")
 _USERINFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<userinfo>[^/?#\s]*)@", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(
@@ -13,6 +15,18 @@ _SECRET_PARAMETER = re.compile(
 def is_live(source: str) -> bool:
     """Whether the source is a stream from a network; everything else is the path of a file."""
     return source.lower().startswith(_LIVE)
+
+
+def check_source(source: str) -> None:
+    """Refuse what can be neither a stream nor a file. Whether it is there is found out when it is opened.
+
+    Raises:
+        BadInput: names the fix; the source itself is not repeated, as it may hold a password.
+    """
+    if not source or not source.isprintable():
+        raise BadInput("a source is empty or has a sign that does not print: give a URL or the path of a video file")
+    if "://" in source and not is_live(source):
+        raise BadInput("a source is an rtsp, rtsps, http or https URL, or the path of a video file")
 
 
 def redact(url: str) -> str:

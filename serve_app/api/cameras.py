@@ -8,12 +8,11 @@ from fastapi import APIRouter, Response
 from schema.errors import AlreadyExists
 from schema.queries import cameras
 from schema.queries.cameras import Camera
-from schema.sources import redact
 from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
 from serve_app.api.inputs import CameraPath
 from serve_app.api.lookup import find_camera, find_camera_to_edit, look_for_camera
-from serve_app.api.shapes import CameraAnswer, CameraBody, NewCamera, RuleAnswer
+from serve_app.api.shapes import CameraAnswer, CameraBody, NewCamera
 
 router = APIRouter(prefix=f"{V1}/cameras", tags=["cameras"])
 
@@ -22,7 +21,7 @@ router = APIRouter(prefix=f"{V1}/cameras", tags=["cameras"])
 def list_cameras(backend: OpenBackend) -> list[CameraAnswer]:
     """All cameras by name, with the lines and zones in force."""
     with backend.transaction() as session:
-        return [_answer(camera) for camera in cameras.listing(session)]
+        return [CameraAnswer.of(camera) for camera in cameras.listing(session)]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Add a camera")
@@ -33,14 +32,14 @@ def add_camera(backend: OpenBackend, body: NewCamera, response: Response) -> Cam
             raise AlreadyExists(f"there is a camera '{body.name}' already: choose another name, or PUT to change it")
         added = cameras.add(session, _wanted(body.name, body, None))
     response.headers["Location"] = f"{V1}/cameras/{added.name}"
-    return _answer(added)
+    return CameraAnswer.of(added)
 
 
 @router.get("/{camera}", summary="Show a camera")
 def get_camera(backend: OpenBackend, camera: CameraPath) -> CameraAnswer:
     """One camera; the user name and password in its source are hidden."""
     with backend.transaction() as session:
-        return _answer(find_camera(session, camera))
+        return CameraAnswer.of(find_camera(session, camera))
 
 
 @router.put("/{camera}", summary="Add or change a camera", responses={201: {"model": CameraAnswer}})
@@ -56,7 +55,7 @@ def put_camera(backend: OpenBackend, camera: CameraPath, body: CameraBody, respo
     if current is None:
         response.status_code = HTTPStatus.CREATED
         response.headers["Location"] = f"{V1}/cameras/{camera}"
-    return _answer(stored)
+    return CameraAnswer.of(stored)
 
 
 @router.delete("/{camera}", status_code=HTTPStatus.NO_CONTENT, summary="Remove a camera")
@@ -75,19 +74,4 @@ def _wanted(name: str, body: CameraBody, current: Camera | None) -> Camera:
         enabled=body.enabled,
         detect_fps=body.detect_fps,
         scene=body.scene if body.says_scene or current is None else current.scene,
-    )
-
-
-def _answer(camera: Camera) -> CameraAnswer:
-    return CameraAnswer(
-        id=camera.id,
-        name=camera.name,
-        friendly_name=camera.friendly_name,
-        source=redact(camera.source),
-        playback=camera.playback,
-        enabled=camera.enabled,
-        detect_fps="all" if camera.detect_fps is None else camera.detect_fps,
-        status=camera.status,
-        lines={rule.name: RuleAnswer.of(rule) for rule in camera.scene.lines},
-        zones={rule.name: RuleAnswer.of(rule) for rule in camera.scene.zones},
     )

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schema.camera import Playback
 from schema.errors import BadInput
-from schema.geometry import Anchor, Line, Point, Rule, Zone
+from schema.geometry import Anchor, Line, Rule, Zone
+from schema.queries.cameras import Camera
 from schema.queries.versions import RuleVersion
 from schema.settings import CameraSettings, LineSettings, RuleSettings
-from schema.sources import is_live, redact
+from schema.sources import check_source, redact
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 CameraName = Annotated[str, Field(pattern=NAME_PATTERN, examples=["lobby"])]
@@ -34,19 +35,21 @@ class CameraBody(CameraSettings):
 
     model_config = ConfigDict(json_schema_extra={"example": _CAMERA})
 
-    @field_validator("source", "friendly_name")
+    @field_validator("source")
+    @classmethod
+    def _possible(cls, source: str) -> str:
+        try:
+            check_source(source)
+        except BadInput as error:
+            raise ValueError(str(error)) from error
+        return source
+
+    @field_validator("friendly_name")
     @classmethod
     def _printable(cls, given: str) -> str:
         if not given.isprintable():
             raise ValueError("has a line break or another sign that does not print: take it out")
         return given
-
-    @field_validator("source")
-    @classmethod
-    def _known_scheme(cls, source: str) -> str:
-        if "://" in source and not is_live(source):
-            raise ValueError("a source is an rtsp, rtsps, http or https URL, or the path of a video file")
-        return source
 
     @property
     def says_scene(self) -> bool:
@@ -87,10 +90,7 @@ class LineBody(LineSettings):
         Raises:
             BadInput: no such line is possible.
         """
-        points = _points(name, self.coordinates)
-        if len(points) != 2:
-            raise BadInput(f"line '{name}' needs four numbers x1,y1,x2,y2, got {len(self.coordinates)}")
-        return Line(name=name, a=points[0], b=points[1], flip=self.flip, anchor=self.anchor, u_turn_s=self.u_turn_s)
+        return self.line(name)
 
 
 class ZoneBody(RuleSettings):
@@ -106,8 +106,7 @@ class ZoneBody(RuleSettings):
         Raises:
             BadInput: no such zone is possible.
         """
-        polygon = tuple(_points(name, self.coordinates))
-        return Zone(name=name, polygon=polygon, anchor=self.anchor, u_turn_s=self.u_turn_s)
+        return self.zone(name)
 
 
 class NewLine(LineBody):
@@ -184,11 +183,18 @@ class CameraAnswer(BaseModel):
     lines: Mapping[str, RuleAnswer]
     zones: Mapping[str, RuleAnswer]
 
-
-def _points(name: str, coordinates: tuple[float, ...]) -> list[Point]:
-    if len(coordinates) % 2:
-        raise BadInput(f"'{name}' has an odd count of coordinates ({len(coordinates)}): give x,y pairs")
-    try:
-        return [Point(x=x, y=y) for x, y in zip(coordinates[::2], coordinates[1::2], strict=True)]
-    except BadInput as error:
-        raise BadInput(f"'{name}': {error}") from None
+    @classmethod
+    def of(cls, camera: Camera) -> "CameraAnswer":
+        """From the value."""
+        return cls(
+            id=camera.id,
+            name=camera.name,
+            friendly_name=camera.friendly_name,
+            source=redact(camera.source),
+            playback=camera.playback,
+            enabled=camera.enabled,
+            detect_fps="all" if camera.detect_fps is None else camera.detect_fps,
+            status=camera.status,
+            lines={rule.name: RuleAnswer.of(rule) for rule in camera.scene.lines},
+            zones={rule.name: RuleAnswer.of(rule) for rule in camera.scene.zones},
+        )

@@ -123,5 +123,5 @@ def test_rule_bodies_refuse_what_geometry_refuses() -> None:
         LineBody(kind="line", coordinates=(0.1, 0.2)).rule("door")
     with pytest.raises(BadInput, match="odd count"):
         ZoneBody(kind="zone", coordinates=(0.1, 0.2, 0.3)).rule("hall")
-    with pytest.raises(BadInput, match=r"'hall': coordinate 1\.5 is outside"):
+    with pytest.raises(BadInput, match=r"zone 'hall': coordinate 1\.5 is outside"):
         ZoneBody(kind="zone", coordinates=(0.1, 0.2, 1.5, 0.3, 0.4, 0.9)).rule("hall")
