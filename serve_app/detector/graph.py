@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from openvino import Core, InferRequest, Layout, Model, Type
+from openvino import InferRequest, Layout, Model, Type
+from openvino.frontend import FrontEndManager
 from openvino.preprocess import PrePostProcessor
 
 from schema.errors import BadInput
@@ -20,8 +21,7 @@ from schema.ports import DetectorSpec
 from serve_app.detector.found import model_version, person_class
 from serve_app.detector.heads import Found, read_grid, read_rows, read_ssd
 
-SUFFIXES = (".xml", ".onnx", ".pb")
-
+_FRONT_ENDS = {".xml": "ir", ".onnx": "onnx", ".pb": "tf"}
 _SSD_SIDE_PX = 300
 _SSD_PERSON = 1  # frozen graphs carry no names; in the label maps they are trained with, 1 is the person
 
@@ -35,7 +35,7 @@ class Graph:
     read: Callable[[InferRequest], Found]
 
 
-def read_graph(core: Core, path: Path, name: str) -> Graph:
+def read_graph(path: Path, name: str) -> Graph:
     """Read a model file or an exported folder.
 
     The network's input becomes uint8 (1, H, W, 3) RGB: conversion, scaling to 0..1 and layout move into the graph,
@@ -45,12 +45,7 @@ def read_graph(core: Core, path: Path, name: str) -> Graph:
         BadInput: the file is not a model, or not one that finds people.
     """
     file = _network_file(path)
-    try:
-        model = core.read_model(file)
-    except RuntimeError as exc:
-        raise BadInput(
-            f"'{path}' cannot be read as a model: its file is damaged or of another kind; fetch it again"
-        ) from exc
+    model = _read_network(file)
     weights = file.with_suffix(".bin") if file.suffix == ".xml" else file
     version = model_version(name, weights)
     return _ssd(model, version, path) if file.suffix == ".pb" else _yolo(model, version, path, file)
@@ -67,14 +62,28 @@ def _network_file(path: Path) -> Path:
     return files[0]
 
 
+def _read_network(file: Path) -> Model:
+    # Not Core.read_model: it tries one front end after the other. TensorFlow's complains on standard error about every
+    # file that is not its own, so that is looked into first.
+    if file.suffix == ".pb" and b"detection_boxes" not in file.read_bytes():
+        raise BadInput(f"'{file}' is not an object detection graph: it has no output 'detection_boxes'")
+    front_end = FrontEndManager().load_by_framework(_FRONT_ENDS[file.suffix])
+    try:
+        return front_end.convert(front_end.load(str(file)))
+    except Exception as exc:  # front ends raise unrelated classes, some of them plain exceptions
+        raise BadInput(
+            f"'{file}' cannot be read as a model: its file is damaged or of another kind; fetch it again"
+        ) from exc
+
+
 def _ssd(model: Model, version: str, path: Path) -> Graph:
     names = {name: index for index, output in enumerate(model.outputs) for name in output.names}
     try:
         boxes, classes, scores = (
             names[f"{name}:0"] for name in ("detection_boxes", "detection_classes", "detection_scores")
         )
-    except KeyError:
-        raise BadInput(f"'{path}' is not an object detection graph: it has no output 'detection_boxes'") from None
+    except KeyError as missing:
+        raise BadInput(f"'{path}' is not an object detection graph: it has no output {missing}") from None
     model.reshape([1, _SSD_SIDE_PX, _SSD_SIDE_PX, 3])
     spec = DetectorSpec(model=version, width=_SSD_SIDE_PX, height=_SSD_SIDE_PX, keep_aspect=False)
 

@@ -36,10 +36,9 @@ class OpenVinoDetector:
         Raises:
             BadInput: it is not a model that finds people.
         """
-        core = Core()
-        graph = read_graph(core, path, name or model_name(path))
+        graph = read_graph(path, name or model_name(path))
         try:
-            compiled = core.compile_model(graph.model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+            compiled = Core().compile_model(graph.model, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
         except RuntimeError as exc:
             raise BadInput(f"model '{path}' cannot be run on this machine's CPU: export it again for OpenVINO") from exc
         self._spec = graph.spec

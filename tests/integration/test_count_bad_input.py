@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def refused(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """Run a command that must fail as bad input; gives the sentence."""
     monkeypatch.chdir(folder)
 
@@ -43,7 +43,7 @@ def refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
             [] if arguments[0] == "eval" or any(a.startswith(("--events", "--video")) for a in arguments) else outputs
         )
         code = run([*arguments, *given])
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         assert code == 2, err
         assert out == ""
         assert err.startswith("turnstile: ")
@@ -92,7 +92,7 @@ def test_an_impossible_line_or_zone_is_named(refused, rules, sentence):
         ("corrupt.pt", "'corrupt.pt' cannot be read"),
         ("corrupt.onnx", "'corrupt.onnx' cannot be read"),
         ("corrupt.xml", "'corrupt.xml' cannot be read"),
-        ("corrupt.pb", "'corrupt.pb' cannot be read"),
+        ("corrupt.pb", "'corrupt.pb' is not an object detection graph"),
         ("det.txt", "'det.txt' is no kind of model"),
         ("holds-nothing", "folder 'holds-nothing' holds 0 .xml files"),
     ],
