@@ -55,7 +55,7 @@ def buckets(
         resolution: length of a bucket.
         camera_ids: of these cameras, or of all.
         rules: at lines and zones of these names, or at all.
-        fill: give buckets in which nothing was counted too, for every rule that was in force some time in between.
+        fill: give buckets in which nothing was counted too, for every rule not retired before ``from_ns``.
 
     Raises:
         BadInput: the time ends before it begins, or is too long for the resolution (more than MAX_BUCKETS a rule).
@@ -87,7 +87,7 @@ _BASE = """
 with asked as (
     select make_interval(secs => :step_s) as step, cast(:from as timestamptz) as first, cast(:to as timestamptz) as last
 ), rules as (
-    select z.id, z.camera_id, c.name as camera, z.name as rule, z.type, z.created_at, z.retired_at
+    select z.id, z.camera_id, c.name as camera, z.name as rule, z.type, z.retired_at
     from zones z join cameras c on c.id = z.camera_id
     where (cast(:camera_ids as bigint[]) is null or z.camera_id = any(:camera_ids))
       and (cast(:rules as text[]) is null or z.name = any(:rules))
@@ -122,12 +122,12 @@ order by s.camera, s.camera_id, s.rule, s.at
 
 _SLOTS_COUNTED = "select camera_id, camera, rule, type, at from counted"
 
-# Files are counted long after they happened, so what a rule counted shows that it was in force then, too.
+# When a rule was made does not matter: recordings are older than the rules they are counted by.
 _SLOTS_FILLED = """
     select r.camera_id, r.camera, r.rule, r.type, at
     from (
         select camera_id, camera, rule, max(type) as type from rules, asked
-        where (created_at < last and (retired_at is null or retired_at > first))
+        where retired_at is null or retired_at > first
            or exists (select from counted where counted.camera_id = rules.camera_id and counted.rule = rules.rule)
         group by camera_id, camera, rule
     ) r

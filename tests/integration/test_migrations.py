@@ -1,0 +1,93 @@
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import text
+
+from schema.database import migrate, migration_config, migration_status, open_engine
+from schema.errors import BadInput
+from schema.partitions import ensure_months, month_of
+from schema.times import to_datetime
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def empty(services) -> Iterator[str]:
+    """The address of a database without anything in it."""
+    with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+        connection.execute("create database migrations")
+        yield urlunsplit(urlsplit(services.postgres.url)._replace(path="/migrations"))
+        connection.execute("drop database migrations with (force)")
+
+
+def test_an_empty_database_is_brought_to_the_newest_revision(empty: str):
+    before = migration_status(empty)
+    assert before.current is None
+    assert before.pending
+    after = migrate(empty)
+    assert after.is_current
+    assert migrate(empty) == after == migration_status(empty)
+
+
+def test_the_tables_are_what_the_models_say_even_with_partitions(empty: str):
+    migrate(empty)
+    engine = open_engine(empty, pool_size=1)
+    ensure_months(engine, "crossings", [month_of(to_datetime(1_800_000_000 * 10**9))])
+    with engine.begin() as connection:
+        command.check(migration_config(connection))
+    engine.dispose()
+
+
+def test_going_back_leaves_nothing_and_can_be_repeated(empty: str):
+    migrate(empty)
+    engine = open_engine(empty, pool_size=1)
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "base")
+    with engine.begin() as connection:
+        left = connection.scalars(
+            text("select relname from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'public'")
+        )
+        assert set(left) <= {"alembic_version", "alembic_version_pkc"}
+    engine.dispose()
+    assert migrate(empty).is_current
+
+
+def test_a_database_of_a_newer_version_is_left_alone(empty: str):
+    migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("update alembic_version set version_num = '9999'")
+    with pytest.raises(BadInput, match=r"revision 9999.*upgrade turnstile"):
+        migrate(empty)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "says"),
+    [
+        ("postgresql://someone:secret@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1:1 does not take us: Connection refused"),
+        ("mysql://someone:secret@127.0.0.1/x", "only postgresql:// will do"),
+        ("no address", "write it like postgresql://"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence_without_the_password(dsn: str, says: str):
+    with pytest.raises(BadInput, match=says) as raised:
+        migrate(dsn)
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_month_has_its_partition_and_an_odd_date_the_default_one(empty: str):
+    migrate(empty)
+    engine = open_engine(empty, pool_size=1)
+    months = [month_of(to_datetime(ns)) for ns in (0, 1_796_083_200 * 10**9)]
+    ensure_months(engine, "camera_events", months)
+    ensure_months(engine, "camera_events", months)
+    with engine.begin() as connection:
+        names = connection.scalars(text("select relname from pg_class where relispartition and relkind = 'r'"))
+        assert {name for name in names if name.startswith("camera_events")} == {
+            "camera_events_default",
+            "camera_events_2026_12",
+        }
+    engine.dispose()
