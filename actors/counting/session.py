@@ -212,7 +212,9 @@ class CountingSession:
     def _saved(self, epoch: Epoch) -> Snapshot:
         rows = self._rows_of(epoch)
         lines, zones = epoch.scene.lines, epoch.scene.zones
-        births = {int(birth): k for k, birth in enumerate(self._tracker.rows["birth"][rows])}
+        table = self._tracker.rows[rows]
+        index = {int(birth): k for k, birth in enumerate(table["birth"])}
+        table["slot"] = table["birth"] = 0
         return Snapshot(
             camera_id=epoch.camera_id,
             epoch=epoch.name,
@@ -221,10 +223,10 @@ class CountingSession:
             aspect=epoch.aspect,
             lines=tuple(map(rule_key, lines)),
             zones=tuple(map(rule_key, zones)),
-            rows=self._tracker.rows[rows],
+            rows=table,
             at_line=self._lines.state[rows, : len(lines)],
             at_zone=self._zones.state[rows, : len(zones)],
-            logs={births[birth]: log for birth, log in epoch.logs.items()},
+            logs={index[birth]: log for birth, log in epoch.logs.items()},
         )
 
     def _restore(self, epoch: Epoch, saved: Snapshot) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ FORMAT = 1
 class Snapshot:
     """All that a camera's counting depends on.
 
-    ``rows`` is ROW (N,); ``at_line`` and ``at_zone`` are SIDE (N, R), a column for each of ``lines`` and ``zones``;
-    ``logs`` go by index of the row.
+    ``rows`` is ROW (N,), slot and birth number left at 0, for they name a place in one session. ``at_line`` and
+    ``at_zone`` are SIDE (N, R), a column for each of ``lines`` and ``zones``. ``logs`` go by index of the row.
     """
 
     camera_id: int
@@ -67,7 +68,7 @@ def unpack(state: bytes, scene: Scene) -> Snapshot:
         with np.load(io.BytesIO(state), allow_pickle=False) as arrays:
             meta = json.loads(arrays["meta"].tobytes())
             rows, at_line, at_zone = arrays["rows"], arrays["at_line"], arrays["at_zone"]
-    except (OSError, EOFError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ValueError("these bytes are not a counting snapshot") from error
     if meta["format"] != FORMAT:
         raise ValueError(f"the counting snapshot has format {meta['format']}, this program reads {FORMAT}")
