@@ -14,7 +14,7 @@ db = typer.Typer()
 @db.command("migrate")
 def migrate_command(config: Config = None) -> None:
     """Bring the database to this program's version; safe to repeat."""
-    with Services(load_settings(config)) as services:
+    with Services(load_settings(config), database_only=True) as services:
         migrate(services.postgres.url)
         _print_status(services.postgres.url)
 
@@ -22,7 +22,7 @@ def migrate_command(config: Config = None) -> None:
 @db.command("status")
 def status_command(config: Config = None) -> None:
     """Show the database's version; exit 1 where it needs `turnstile db migrate`."""
-    with Services(load_settings(config)) as services:
+    with Services(load_settings(config), database_only=True) as services:
         is_current = _print_status(services.postgres.url)
     raise typer.Exit(0 if is_current else 1)
 
