@@ -28,7 +28,7 @@ COMMANDS = {
     "status": Entry(where="cluster.commands.running:status", help="Show what runs and how well."),
     "backfill": Entry(where="cluster.commands.backfill:backfill", help="Count recorded videos into the store."),
     "cameras": Entry(where="cluster.commands.cameras:cameras", help="List, add, change and remove cameras."),
-    "zones": Entry(where="cluster.commands.cameras:zones", help="List, add, change and remove lines and zones."),
+    "zones": Entry(where="cluster.commands.zones:zones", help="List, add, change and remove lines and zones."),
     "models": Entry(where="cluster.commands.models:models", help="List and check detection models."),
     "db": Entry(where="cluster.commands.db:db", help="Bring the database up to date."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
