@@ -6,7 +6,7 @@ form for strangers (ISO 8601), the same on every transport.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -104,7 +104,7 @@ def crossing_event(crossing: Crossing) -> dict[str, Any]:
     }
 
 
-def dump(values: Mapping[str, Any]) -> bytes:
+def dump(values: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """Compact JSON; refuses NaN and infinity, which JSON does not have."""
     return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
@@ -143,7 +142,8 @@ def _store_crossings(connection: Connection, deliveries: Sequence[Delivery]) -> 
     rows = (_crossing_row(given[event_id]) for event_id in sorted(given))
     inserted = _run(connection, statements.CROSSINGS, tuple(statements.CROSSING_COLUMNS), rows)
     new = sorted((given[event_id] for (event_id,) in inserted), key=lambda crossing: crossing.occurred_ns)
-    _run(connection, statements.OUTBOX, ("event_id", "routing_key", "body"), (_message_row(c) for c in new))
+    if new:
+        connection.execute(statements.OUTBOX, {"messages": dump([_message(crossing) for crossing in new]).decode()})
     return new
 
 
@@ -171,9 +171,12 @@ def _crossing_row(crossing: Crossing) -> tuple[Any, ...]:
     )
 
 
-def _message_row(crossing: Crossing) -> tuple[UUID, str, str]:
-    routing_key = f"crossing.{crossing.camera_id}.{crossing.rule_id}"
-    return crossing.event_id, routing_key, dump(crossing_event(crossing)).decode()
+def _message(crossing: Crossing) -> dict[str, Any]:
+    return {
+        "event_id": str(crossing.event_id),
+        "routing_key": f"crossing.{crossing.camera_id}.{crossing.rule_id}",
+        "body": crossing_event(crossing),
+    }
 
 
 def _store_counts(connection: Connection, crossings: Sequence[Crossing]) -> list[RuleTotals]:

