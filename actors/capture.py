@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 _DEFAULT_FPS = Fraction(25)
 _HASH_BLOCK_BYTES = 1 << 20
 # Frame threads cost about a fifth more CPU a frame and a frame of memory each; more than four only add memory.
-_FILE_DECODE_THREADS = min(4, os.cpu_count() or 1)
+FILE_DECODE_THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +96,14 @@ class FileSource:
     """
 
     def __init__(
-        self, path: str | Path, camera_id: int, started_ns: int, start_seq: int = 1, *, epoch: str | None = None
+        self,
+        path: str | Path,
+        camera_id: int,
+        started_ns: int,
+        start_seq: int = 1,
+        *,
+        epoch: str | None = None,
+        threads: int = FILE_DECODE_THREADS,
     ) -> None:
         """Open the file.
 
@@ -106,6 +113,7 @@ class FileSource:
             started_ns: capture time of the file's first frame.
             start_seq: number of the first frame to give.
             epoch: the stream epoch; None means the file's fingerprint.
+            threads: how many threads decode it.
 
         Raises:
             BadInput: the file is missing, empty or not video.
@@ -115,7 +123,7 @@ class FileSource:
         self._start_seq = start_seq
         container, self._stream = _open_file(self._path)
         self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = _FILE_DECODE_THREADS
+        self._stream.codec_context.thread_count = threads
         self._expected_frames = self._stream.frames
         self.period_ns = round(SECOND_NS / _fps(self._stream))
         """Nanoseconds from one frame to the next, as the file's header says."""
@@ -139,7 +147,7 @@ class FileSource:
         seq = 0
         for picture in self._pictures():
             seq += 1
-            captured_ns = self._timeline.next(pts_ns(picture))
+            captured_ns = self._timeline.next(_pts_ns(picture))
             if seq >= self._start_seq:
                 frame_id = FrameId(camera_id=self._camera_id, epoch=self._epoch, seq=seq)
                 yield Frame(id=frame_id, captured_ns=captured_ns, picture=DecodedPicture(picture, scaler))
@@ -186,7 +194,7 @@ class LoopedFileSource:
         """
         self._started_ns = clock_ns()
         self._started_s = time.monotonic()
-        self._file = FileSource(path, camera_id, self._started_ns, epoch=uuid4().hex)
+        self._file = FileSource(path, camera_id, self._started_ns, epoch=uuid4().hex, threads=1)
         self._closing = threading.Event()
 
     @property
@@ -215,11 +223,9 @@ class LoopedFileSource:
         self._file.close()
 
 
-def pts_ns(picture: av.VideoFrame) -> int | None:
+def _pts_ns(picture: av.VideoFrame) -> int | None:
     """Presentation time in nanoseconds, or None where the frame has none."""
-    if picture.pts is None or picture.time_base is None:
-        return None
-    return int(picture.pts * picture.time_base * SECOND_NS)
+    return None if picture.pts is None else round(picture.time * SECOND_NS)
 
 
 def _open_file(path: Path) -> tuple[InputContainer, VideoStream]:

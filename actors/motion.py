@@ -56,7 +56,7 @@ class MotionGate:
             True where the picture changed less than a second ago, or was not looked at for ``recheck_ns``. The first
             frame, and one of another size, always is.
         """
-        smooth = np.asarray(cv2.blur(luma.astype(np.float32), (3, 3)), np.float32)
+        smooth = np.asarray(cv2.boxFilter(luma, cv2.CV_32F, (3, 3)), np.float32)
         if self._background is None or self._background.shape != smooth.shape:
             self._background = smooth
             changed = True
@@ -76,9 +76,15 @@ class MotionGate:
     def _changed(smooth: NDArray[np.float32], background: NDArray[np.float32]) -> bool:
         # Along the edges smoothing has fewer pixels to average, and noise would pass for motion there.
         difference = (smooth - background)[1:-1, 1:-1]
-        # A quarter of the pixels says as much about the whole picture, and medians are what costs here.
-        sample = difference[::2, ::2]
-        shared = float(np.median(sample))
-        noise = _SIGMA_PER_DEVIATION * float(np.median(np.abs(sample - shared)))
+        # Every eighth pixel says as much about the whole picture.
+        sample = difference[::4, ::2].ravel()
+        shared = _median(sample)
+        noise = _SIGMA_PER_DEVIATION * _median(np.abs(sample - shared))
         largest = max(float(difference.max()) - shared, shared - float(difference.min()))
         return largest > max(_LEAST_CHANGE, _NOISE_FACTOR * noise)
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    # A fifth of the time of np.median, which also averages the two in the middle and looks for NaN.
+    middle = values.size // 2
+    return float(np.partition(values, middle)[middle])
