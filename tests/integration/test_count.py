@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.contracts import detector_models as models
-from tests.integration.clips import make_clip
+from tests.clips import make_clip
 
 pytestmark = pytest.mark.integration
 

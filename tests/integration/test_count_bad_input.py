@@ -7,7 +7,7 @@ import pytest
 
 from cluster.cli import run
 from tests.contracts import detector_models as models
-from tests.integration.clips import make_clip
+from tests.clips import make_clip
 from tests.integration.rtsp_server import free_port
 
 pytestmark = pytest.mark.integration
