@@ -8,8 +8,8 @@ from actors.preprocess import letterbox
 from schema.events import Detections, Frame
 from schema.mot import read_mot
 from serve_app.detector.choose import open_detector
-from tests.contracts import detector_models as models
 from tests.clips import vtest
+from tests.contracts import detector_models as models
 
 SIZE = np.array([768, 576, 768, 576])
 

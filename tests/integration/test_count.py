@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.contracts import detector_models as models
 from tests.clips import make_clip
+from tests.contracts import detector_models as models
 
 pytestmark = pytest.mark.integration
 

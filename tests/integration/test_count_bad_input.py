@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import run
-from tests.contracts import detector_models as models
 from tests.clips import make_clip
+from tests.contracts import detector_models as models
 from tests.integration.rtsp_server import free_port
 
 pytestmark = pytest.mark.integration
