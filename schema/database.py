@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from schema.errors import BadInput, StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
+SILENCE_S = 15
 _MIGRATION_LOCK = 7_463_001
 # A server that is read-only (25006) has just been demoted: its successor will take the same transaction.
 _READ_ONLY = "25006"
@@ -55,7 +56,13 @@ def open_engine(dsn: str, *, pool_size: int = 5) -> Engine:
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "turnstile"},
+        connect_args={
+            "application_name": "turnstile",
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            # A server that vanished without a word is noticed within this time, not the kernel's quarter of an hour.
+            "keepalives_idle": SILENCE_S,
+            "tcp_user_timeout": SILENCE_S * 1000,
+        },
     )
 
 
