@@ -25,6 +25,7 @@ from actors.sinks.redis import RedisSink
 from schema.camera import CameraSpec
 from schema.errors import Permanent, Retryable, StoreUnavailable
 from schema.events import Delivery
+from schema.names import RAY_NAMESPACE, counter_actor
 from schema.ports import Detector
 from schema.work import Assignment, WorkerStatus
 
@@ -36,7 +37,17 @@ RELAY_LIMIT = 500
 RELAY_IDLE_S = 0.05
 
 
-@ray.remote(max_restarts=-1, max_task_retries=-1, max_concurrency=8, num_cpus=0.1)
+def remote_actor(*, num_cpus: float, max_concurrency: int | None = None) -> Callable[[type], Any]:
+    """An actor that is restarted for ever, and whose calls are repeated until they are answered.
+
+    ``max_concurrency`` None leaves it to Ray: one call at a time, or a thousand where methods are coroutines.
+    """
+    return cast(Any, ray.remote)(
+        max_restarts=-1, max_task_retries=-1, num_cpus=num_cpus, max_concurrency=max_concurrency
+    )
+
+
+@remote_actor(num_cpus=0.1, max_concurrency=8)
 class CameraWorkerActor:
     """A ``CameraWorker`` with its journal and sender.
 
@@ -44,11 +55,9 @@ class CameraWorkerActor:
     on this node.
     """
 
-    def __init__(
-        self, name: str, journals: str, detector: Detector, counters: Sequence[ray.actor.ActorHandle[Any]]
-    ) -> None:
+    def __init__(self, name: str, journals: str, detector: Detector, counters: Sequence[ActorHandle[Any]]) -> None:
         self._journal = Journal(Path(journals))
-        self._sender = Sender(self._journal, [_commit_to(counter) for counter in counters], on_refused=self._refused)
+        self._sender = Sender(self._journal, [_commit_to(shard) for shard in range(shards)], on_refused=self._refused)
         self._worker = CameraWorker(name, detector, self._sender)
         self._meters = WorkerMeters()
         for work in (self._worker.run, self._sender.run, self._keep_metering):
@@ -84,7 +93,7 @@ class CameraWorkerActor:
             self._meters.report(self.status(), store_retries=self._sender.retries, now_ns=time.time_ns())
 
 
-@ray.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0.05)
+@remote_actor(num_cpus=0.05)
 class CountingActor:
     """A ``CountingShard``. It keeps nothing that is not in PostgreSQL, so it can be restarted at any time."""
 
@@ -105,7 +114,7 @@ class CountingActor:
             self._healing = asyncio.create_task(self._shard.keep_healing())
 
 
-@ray.remote(max_restarts=-1, max_task_retries=-1, max_concurrency=2, num_cpus=0.05)
+@remote_actor(num_cpus=0.05, max_concurrency=2)
 class RelayActor:
     """Takes messages from PostgreSQL's outbox to RabbitMQ, for as long as it takes."""
 
@@ -133,8 +142,9 @@ class RelayActor:
                 time.sleep(RELAY_IDLE_S)
 
 
-def _commit_to(counter: ray.actor.ActorHandle[Any]) -> Commit:
+def _commit_to(shard: int) -> Commit:
     """A shard as a function; an actor that does not answer is a store that does not."""
+    counter = ray.get_actor(counter_actor(shard), namespace=RAY_NAMESPACE)
 
     def commit(deliveries: Sequence[Delivery]) -> Iterable[int]:
         try:

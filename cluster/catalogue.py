@@ -23,8 +23,10 @@ class StoreCatalogue:
     been counted to its end.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, live: bool) -> None:
+        """Connect when first needed; without ``live``, live cameras are left alone."""
         self._engine = open_engine(dsn, pool_size=2)
+        self._live = live
 
     def wanted(self) -> Sequence[CameraSpec]:
         """Every camera that is to be watched now.
@@ -32,17 +34,14 @@ class StoreCatalogue:
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
         """
+        unfinished = select(StreamRow.camera_id, StreamRow.epoch).where(StreamRow.is_file, ~StreamRow.finished)
         with transaction(self._engine) as session:
-            todo = {
-                (camera_id, epoch)
-                for camera_id, epoch in session.execute(
-                    select(StreamRow.camera_id, StreamRow.epoch).where(StreamRow.is_file, ~StreamRow.finished)
-                ).tuples()
-            }
+            todo = set(session.execute(unfinished).tuples())
             return [
                 camera.spec
                 for camera in cameras.listing(session)
-                if camera.enabled and (camera.playback == "live" or (camera.id, camera.config.get(RECORDING)) in todo)
+                if camera.enabled
+                and (self._live if camera.playback == "live" else (camera.id, camera.config.get(RECORDING)) in todo)
             ]
 
     def lend(self, spec: CameraSpec, holder: str) -> Assignment:

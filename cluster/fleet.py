@@ -2,17 +2,17 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import ray
 import structlog
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util import list_named_actors
 
-from actors.remote import CameraWorkerActor
+from actors.remote import CameraWorkerActor, remote_actor
 from cluster.catalogue import StoreCatalogue
-from cluster.logs import configure_logging
 from cluster.supervisor import STEP_S, Overview, Supervisor
 from schema.camera import CameraSpec
 from schema.errors import Retryable
@@ -30,24 +30,22 @@ STREAMS = "streams"
 class RayFleet:
     """Starts, finds and talks to camera workers."""
 
-    def __init__(
-        self, *, journals: str, detector: Detector, counters: Sequence[ray.actor.ActorHandle[Any]], per_worker: int
-    ) -> None:
+    def __init__(self, *, journals: str, detector: Detector, shards: int, per_worker: int) -> None:
         """Find the workers that are there.
 
         Args:
             journals: folder of the workers' journals, on each node's own disk.
             detector: given to every worker.
-            counters: one a shard.
+            shards: how many counting actors there are.
             per_worker: cameras on a worker at most.
         """
         self._journals = journals
         self._detector = detector
-        self._counters = counters
+        self._shards = shards
         self._per_worker = per_worker
         self._asked: dict[str, ray.ObjectRef[Any]] = {}
         names = set(list_named_actors())
-        self._workers: dict[str, ray.actor.ActorHandle[Any]] = {}
+        self._workers: dict[str, ActorHandle[Any]] = {}
         while worker_actor(len(self._workers)) in names:
             name = worker_actor(len(self._workers))
             self._workers[name] = ray.get_actor(name, namespace=RAY_NAMESPACE)
@@ -81,7 +79,7 @@ class RayFleet:
             get_if_exists=True,
             lifetime="detached",
             resources={STREAMS: self._per_worker},
-        ).remote(name, self._journals, self._detector, self._counters)
+        ).remote(name, self._journals, self._detector, self._shards)
         log.info("Worker started", worker=name)
 
     def restart_worker(self, name: str) -> None:
@@ -111,7 +109,7 @@ class RayFleet:
             raise Retryable(f"the worker did not answer: {type(error).__name__}") from error
 
 
-@ray.remote(max_restarts=-1, max_task_retries=-1, max_concurrency=4, num_cpus=0.05)
+@remote_actor(num_cpus=0.05, max_concurrency=4)
 class SupervisorActor:
     """Runs the supervisor's steps. Restarted after a crash, it takes over the workers that it finds."""
 
@@ -120,12 +118,12 @@ class SupervisorActor:
         dsn: str,
         journals: str,
         detector: Detector,
-        counters: Sequence[ray.actor.ActorHandle[Any]],
+        shards: int,
         per_worker: int,
+        with_live_cameras: bool,
     ) -> None:
-        configure_logging()
-        fleet = RayFleet(journals=journals, detector=detector, counters=counters, per_worker=per_worker)
-        self._supervisor = Supervisor(fleet, StoreCatalogue(dsn), per_worker=per_worker)
+        fleet = RayFleet(journals=journals, detector=detector, shards=shards, per_worker=per_worker)
+        self._supervisor = Supervisor(fleet, StoreCatalogue(dsn, live=with_live_cameras), per_worker=per_worker)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()

@@ -1,24 +1,23 @@
 """Starts the whole system on Ray, and stops it: counting shards, relay, detector, API, supervisor and its workers."""
 
 import contextlib
-import fcntl
-import json
+import logging
 import os
-import secrets
 import socket
-from collections.abc import Generator
+import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import ray
 import structlog
 from ray import serve
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.remote import CountingActor, RelayActor
 from cluster.fleet import STREAMS, SupervisorActor
+from cluster.home import ray_address_file, use_token
 from cluster.services import Endpoints
 from cluster.supervisor import Overview
 from schema.database import migrate
@@ -62,27 +61,39 @@ _RAY_CONFIG = {
 class Running:
     """A system that this process started. ``api_url`` is None where no API was wanted."""
 
+    settings: Settings
     endpoints: Endpoints
     model: DetectorSpec
+    open_model: OpenModel
     api_url: str | None
-    supervisor: "ray.actor.ActorHandle[Any]"
-    relay: "ray.actor.ActorHandle[Any]"
+    supervisor: ActorHandle[Any]
+    relay: ActorHandle[Any]
     dashboard_url: str
 
     def overview(self) -> Overview:
         """What the supervisor saw last."""
-        return ray.get(self.supervisor.overview.remote())
+        return cast(Overview, ray.get(self.supervisor.overview.remote()))
 
-    def change_model(self, settings: Settings, model: str) -> None:
-        """Swap the model live; the old one answers until the new one is open, and stays if that is refused."""
-        serve.run(_detector(settings, model, _open_model(settings)), name=DETECTOR_APP, route_prefix=None)
+    def change_model(self, model: str) -> None:
+        """Swap the model live; the old one answers until the new one is open.
+
+        Raises:
+            BadInput: the new one cannot be opened, and the old one stays.
+        """
+        serve.run(_detector(self.settings, model, self.open_model), name=DETECTOR_APP, route_prefix=None)
+        detector = ServedDetector()
+        while (condition := detector.condition()).opening:
+            time.sleep(0.1)
+        if condition.refused_model == model:
+            raise BadInput(condition.reason)
 
     def stop(self) -> None:
         """Let go of all cameras, deliver what was counted, and end every process that was started."""
         with contextlib.suppress(RayError, ValueError):
             workers = [ray.get_actor(name) for name in ray.get(self.supervisor.stop.remote(), timeout=DRAIN_S)]
-            drained = [worker.drain.remote(DRAIN_S) for worker in workers]
-            ray.wait(drained, num_returns=len(drained), timeout=2 * DRAIN_S) if drained else None
+            drained: list[Any] = [worker.drain.remote(DRAIN_S) for worker in workers]
+            if drained:
+                ray.wait(drained, num_returns=len(drained), timeout=2 * DRAIN_S)
             for worker in workers:
                 ray.kill(worker)
         serve.shutdown()
@@ -90,14 +101,20 @@ class Running:
 
 
 def start(
-    settings: Settings, endpoints: Endpoints, *, with_api: bool = True, open_model: OpenModel | None = None
+    settings: Settings,
+    endpoints: Endpoints,
+    *,
+    with_api: bool = True,
+    with_live_cameras: bool = True,
+    open_model: OpenModel | None = None,
 ) -> Running:
-    """Bring up everything but the services, which must be there; cameras are taken from PostgreSQL by themselves.
+    """Bring up everything but the services, which must be there; cameras are found in PostgreSQL.
 
     Args:
         settings: what to start.
         endpoints: where the services are.
         with_api: serve the query API.
+        with_live_cameras: watch live cameras too, not only recordings.
         open_model: opens the detector's model in its replica; None takes ``open_detector`` with the settings.
 
     Raises:
@@ -116,7 +133,8 @@ def start(
             proxy_location="HeadOnly" if with_api else "Disabled",
             http_options={"host": settings.api.host, "port": settings.api.port},
         )
-        model = _start_detector(settings, open_model or _open_model(settings))
+        open_model = open_model or _open_model(settings)
+        model = _start_detector(settings, open_model)
         if with_api:
             _start_api(endpoints)
         ray.get([counter.heal.remote() for counter in counters])
@@ -124,16 +142,19 @@ def start(
             endpoints.postgres_dsn,
             str(settings.home / "journals"),
             ServedDetector(),
-            counters,
+            settings.counting_shards,
             settings.workers.cameras_per_worker,
+            with_live_cameras,
         )
     except BaseException:
         serve.shutdown()
         ray.shutdown()
         raise
     return Running(
+        settings=settings,
         endpoints=endpoints,
         model=model,
+        open_model=open_model,
         api_url=f"http://{settings.api.host}:{settings.api.port}" if with_api else None,
         supervisor=supervisor,
         relay=relay,
@@ -141,76 +162,21 @@ def start(
     )
 
 
-@contextlib.contextmanager
-def alone(settings: Settings) -> Generator[None]:
-    """Hold the right to be the one system that runs under this home.
-
-    Raises:
-        BadInput: another process holds it.
-    """
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with _pid_file(settings).open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"turnstile already runs in {settings.home}: stop it with 'turnstile down'") from None
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "model": settings.model}))
-        file.flush()
-        yield
-        file.truncate(0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Owner:
-    """The process that runs the system under a home, and the model that it was asked for."""
-
-    pid: int
-    model: str
-
-
-def owner(settings: Settings) -> Owner | None:
-    """Who runs the system under this home; None if nobody does."""
-    try:
-        with _pid_file(settings).open() as file:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return None
-            return Owner(**json.loads(file.read()))
-    except FileNotFoundError:
-        return None
-
-
-def _pid_file(settings: Settings) -> Path:
-    return settings.home / "turnstile.pid"
-
-
 def _start_ray(settings: Settings) -> str:
-    _use_token(settings)
-    context = ray.init(
+    use_token(settings)
+    context: Any = ray.init(
         namespace=RAY_NAMESPACE,
         num_cpus=max(2, os.cpu_count() or 1),
         resources={STREAMS: 4096, CONTROL: 1},
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=True,
         log_to_driver=False,
-        logging_level="error",
+        logging_level=logging.ERROR,
         runtime_env={"worker_process_setup_hook": "cluster.logs.configure_logging"},
         _system_config=_RAY_CONFIG,
     )
-    (settings.home / "ray-address").write_text(str(context.address_info["gcs_address"]))
+    ray_address_file(settings).write_text(context.address_info["gcs_address"])
     return str(context.dashboard_url)
-
-
-def _use_token(settings: Settings) -> None:
-    """Ray's own authentication, with a token of this home's own: whoever can read the file may join."""
-    path = settings.home / "ray-token"
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-    # RAY_AUTH_MODE is left alone: Ray has read it when it was imported, and turns tokens on for a local cluster itself.
-    os.environ.update(RAY_AUTH_TOKEN_PATH=str(path), RAY_USAGE_STATS_ENABLED="0")
 
 
 def _control(actor: Any, name: str) -> Any:
@@ -244,7 +210,7 @@ def _start_detector(settings: Settings, open_model: OpenModel) -> DetectorSpec:
 
 
 def _start_api(endpoints: Endpoints) -> None:
-    api = serve.deployment(
+    api = cast(Any, serve.deployment)(
         Api,
         name=API_DEPLOYMENT,
         max_ongoing_requests=1000,

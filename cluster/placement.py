@@ -27,7 +27,7 @@ def place(
     result: dict[int, str] = {}
     for camera_id in sorted(wanted):
         worker = placed.get(camera_id)
-        if worker in load and load[worker] < per_worker:
+        if worker is not None and worker in load and load[worker] < per_worker:
             result[camera_id] = worker
             load[worker] += 1
     for camera_id in sorted(wanted - result.keys()):

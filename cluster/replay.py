@@ -21,7 +21,7 @@ from schema.geometry import Scene
 from schema.queries import cameras, crossings, streams
 from schema.queries.cameras import Camera
 from schema.tables import CameraEventRow, StreamRow
-from schema.times import to_datetime, to_ns, to_text
+from schema.times import to_datetime, to_text
 
 MODEL = "model"
 """In a recorded camera's ``config``: the model that counted it."""

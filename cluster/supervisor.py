@@ -107,6 +107,7 @@ class Supervisor:
         self._first_seen_s: dict[str, float] = {}
         self._answered_s: dict[str, float] = {}
         self._restarted_s: dict[str, float] = {}
+        self._finished: set[int] = set()
 
     def step(self, now_s: float) -> None:
         """Compare and mend once.
@@ -170,7 +171,7 @@ class Supervisor:
 
     def _provide(self, spec: CameraSpec, name: str, held: tuple[str, CameraStatus] | None) -> None:
         """See to it that a worker watches a camera as it is wanted."""
-        if held is not None and held[0] == name:
+        if held is not None and held[0] == name and not self._is_begun_anew(held[1]):
             was = held[1].spec
             if was == spec:
                 return
@@ -183,6 +184,19 @@ class Supervisor:
             log.error("Camera cannot be lent", camera=spec.name, error=str(error))  # noqa: TRY400
             return
         self._try(name, partial(self._fleet.assign, name, assignment))
+
+    def _is_begun_anew(self, held: CameraStatus) -> bool:
+        """Whether a recording that a worker has finished is wanted still: for one step its end may yet be on its way
+        to the store, after that somebody wants it counted again."""
+        camera_id = held.spec.id
+        if held.state != "finished":
+            self._finished.discard(camera_id)
+            return False
+        if camera_id not in self._finished:
+            self._finished.add(camera_id)
+            return False
+        self._finished.discard(camera_id)
+        return True
 
     def _try(self, name: str, act: Callable[[], None]) -> None:
         """Do it now or, should the worker not answer, in a later step."""

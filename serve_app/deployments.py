@@ -1,11 +1,12 @@
 """The detector as a Serve deployment: one model, shared by all camera workers."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
@@ -41,9 +42,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
-    """Which model a replica has, None if its first could not be opened, and which it refused, and why."""
+    """Which model a replica has, None if its first could not be opened, and which it refused, and why.
+
+    ``opening``: it is about to have another one. ``pid`` is the replica's process on its node.
+    """
 
     spec: DetectorSpec | None
+    pid: int
+    opening: bool = False
     refused_model: str = ""
     reason: str = ""
 
@@ -86,7 +92,13 @@ class DetectorReplica:
     async def condition(self) -> Condition:
         """Which model answers, and which was refused."""
         model, reason = self._refused
-        return Condition(spec=self._detector and self._detector.spec, refused_model=model, reason=reason)
+        return Condition(
+            spec=self._detector.spec if self._detector else None,
+            pid=os.getpid(),
+            opening=self._opening is not None and not self._opening.done(),
+            refused_model=model,
+            reason=reason,
+        )
 
     async def detect(self, batch: NDArray[np.uint8], ids: Sequence[FrameId]) -> Answer:
         """Find people, as ``Detector.detect``; a batch of another size than the model's is not looked at."""
@@ -121,7 +133,7 @@ def detector_app(
         num_gpus: share of a GPU of a replica, 0 without.
         open_model: opens a model by name, in the replica.
     """
-    deployment = serve.deployment(
+    deployment = cast(Any, serve.deployment)(
         DetectorReplica,
         name=DETECTOR_DEPLOYMENT,
         max_ongoing_requests=ONGOING,

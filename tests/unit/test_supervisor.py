@@ -16,6 +16,7 @@ class FakeFleet:
     def __init__(self, *names):
         self.workers = {name: {} for name in names}
         self.hung = set()
+        self.states = {}
         self.restarted = []
         self.told = []
 
@@ -24,7 +25,8 @@ class FakeFleet:
 
     def _status(self, name):
         cameras = tuple(
-            CameraStatus(spec=a.spec, lease_epoch=a.lease_epoch, state="watching") for a in self.workers[name].values()
+            CameraStatus(spec=a.spec, lease_epoch=a.lease_epoch, state=self.states.get(a.spec.id, "watching"))
+            for a in self.workers[name].values()
         )
         return WorkerStatus(name=name, cameras=cameras)
 
@@ -66,9 +68,7 @@ class FakeCatalogue:
 
     def lend(self, spec, holder):
         self.epochs[spec.id] += 1
-        return Assignment(
-            spec=spec, lease_epoch=self.epochs[spec.id], checkpoint=self.checkpoints.get(spec.id)
-        )
+        return Assignment(spec=spec, lease_epoch=self.epochs[spec.id], checkpoint=self.checkpoints.get(spec.id))
 
     def renew(self, held):
         self.renewed = sorted(held)
@@ -210,3 +210,13 @@ def test_a_recorded_camera_goes_on_from_its_checkpoint(supervisor, fleet, catalo
     run(supervisor, 0)
     (holder,) = holders(fleet, 1)
     assert fleet.workers[holder][1].checkpoint == catalogue.checkpoints[1]
+
+
+def test_a_finished_recording_is_left_while_its_end_may_be_on_its_way_and_then_begun_anew(supervisor, fleet, catalogue):
+    run(supervisor, 0)
+    fleet.told.clear()
+    fleet.states[2] = "finished"
+    run(supervisor, 1)
+    assert fleet.told == []
+    run(supervisor, 2)
+    assert [(told[0], told[2]) for told in fleet.told] == [("assign", 2)]

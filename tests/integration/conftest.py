@@ -1,0 +1,89 @@
+"""One Ray with the whole system on it for the run."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from tests.integration.replayed import REPLAY, open_model
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from cluster.main import Running
+    from cluster.services import Services
+    from schema.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def system_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of the run's system: its own home, a free port, small workers."""
+    from schema.settings import ApiSettings, Settings, WorkerSettings
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return Settings(
+        home=tmp_path_factory.mktemp("system"),
+        model="ssdlite",
+        api=ApiSettings(port=port),
+        workers=WorkerSettings(cameras_per_worker=8),
+    )
+
+
+@pytest.fixture(scope="session")
+def system(services: Services, migrated_template: str, system_settings: Settings) -> Iterator[Running]:
+    """The whole system on a database of its own, with SSDLite; tests add the cameras."""
+    import psycopg
+
+    from cluster.main import start
+
+    with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE test_system TEMPLATE {migrated_template}")
+    dsn = urlunsplit(urlsplit(services.postgres.url)._replace(path="/test_system"))
+    running = start(system_settings, replace(services.endpoints, postgres_dsn=dsn), open_model=open_model)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def engine(system: Running) -> Iterator[Engine]:
+    """The system's database."""
+    from schema.database import open_engine
+
+    engine = open_engine(system.endpoints.postgres_dsn)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def replaying(system: Running) -> Iterator[Running]:
+    """The system with detections from a file instead of a model."""
+    system.change_model(REPLAY)
+    yield system
+    system.change_model("ssdlite")
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 150 frames of the demo's video, copied without decoding."""
+    import av
+
+    from tests.integration.replayed import VTEST, need_data
+
+    need_data()
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    with av.open(str(VTEST)) as source, av.open(str(path), "w") as copy:
+        stream = source.streams.video[0]
+        target = copy.add_stream_from_template(stream)
+        packets = (packet for packet in source.demux(stream) if packet.dts is not None)
+        for _, packet in zip(range(150), packets, strict=False):
+            packet.stream = target
+            copy.mux(packet)
+    return path
