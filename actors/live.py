@@ -20,13 +20,12 @@ OPEN_TIMEOUT_S = 4.0
 SILENCE_S = 4.0
 """A source that sends nothing, or nothing that can be decoded, for this long is lost."""
 
-_OPTIONS = {
+_RTSP_OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
-    "fflags": "nobuffer",
-    "flags": "low_delay",
-    # Enough for one key frame's headers: the default waits up to five seconds to guess the frame rate.
-    "analyzeduration": "500000",
+    # The default looks at two seconds of the stream to guess its frame rate, which is not needed. What was looked at is
+    # decoded all the same ("nobuffer" would throw away the first key frame, and wait for the next).
+    "analyzeduration": "100000",
     "fpsprobesize": "0",
 }
 
@@ -65,7 +64,7 @@ class RtspSource:
         self._fruitless_s = 0.0
 
     def _connect(self, url: str) -> tuple[InputContainer, VideoStream]:
-        options = _OPTIONS if url.lower().startswith("rtsp") else {}
+        options = _RTSP_OPTIONS if url.lower().startswith("rtsp") else {}
         began_s = time.monotonic()
         try:
             container = av.open(url, "r", options=options, timeout=(OPEN_TIMEOUT_S, SILENCE_S))

@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -155,6 +157,23 @@ def test_the_right_password_opens_the_stream(video: Path) -> None:
         assert abs(frame.captured_ns - time.time_ns()) < 2e9
 
 
+def test_a_stream_over_http_is_watched_to_its_end(video: Path) -> None:
+    handler = partial(SilentHandler, directory=str(video.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://joe:s3cret@127.0.0.1:{server.server_port}"
+        seen: list[Frame] = []
+        with pytest.raises(SourceLost, match="ended the stream"):
+            seen.extend(RtspSource(f"{url}/{video.name}", 1).frames())
+        with pytest.raises(SourceLost, match="no stream at this path") as lost:
+            RtspSource(f"{url}/nothing.mp4", 1)
+        server.shutdown()
+        thread.join()
+    assert len(seen) == 300
+    assert "s3cret" not in str(lost.value)
+
+
 def test_a_server_that_talks_rubbish_is_refused_and_tried_again() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -185,6 +204,13 @@ def test_a_dead_camera_does_not_slow_its_neighbour(server: RtspServer) -> None:
         with Watcher(dead_url, camera_id=1), Watcher(server.url, camera_id=2) as alive:
             alive.wait_for_frames(5, 8)
             assert 2.0 < alive.wait_for_frames(30, 6) < 4.5
+
+
+class SilentHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and writes no log."""
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 class Rubbish:
