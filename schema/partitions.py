@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 Partitioned = Literal["crossings", "counting_results", "camera_events"]
 
 FIRST_YEAR, LAST_YEAR = 2000, 2099
+LOCK_TIMEOUT_S = 3
 _LOCK = 7_463_002
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +36,9 @@ def ensure_months(engine: Engine, table: Partitioned, months: Iterable[datetime]
         engine: where.
         table: the partitioned table.
         months: first instants of months, as ``month_of`` gives them.
+
+    Raises:
+        OperationalError: the table was not free for LOCK_TIMEOUT_S, or PostgreSQL does not answer.
     """
     for month in sorted(months):
         if FIRST_YEAR <= month.year <= LAST_YEAR:
@@ -46,6 +50,8 @@ def _ensure(engine: Engine, table: Partitioned, month: datetime) -> None:
     following = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
     try:
         with engine.begin() as connection:
+            # Whoever reads the table for long must not make everyone else wait in line behind this.
+            connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT_S}s'"))
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             if connection.scalar(text("select to_regclass(:name)"), {"name": name}) is None:
                 bounds = f"from ('{month.isoformat()}') to ('{following.isoformat()}')"

@@ -131,12 +131,14 @@ EVENTS = _insert(
     "on conflict (event_id, timestamp) do nothing",
 )
 
+# What a dead worker left behind may come late and is old news; the times of recordings are no order to go by.
 STATUS = Statement(
     sql=text(
         "update cameras set status = given.status, status_at = given.at"
         " from unnest(cast(:camera_id as bigint[]), cast(:status as text[]), cast(:at as timestamptz[]))"
         " as given (camera_id, status, at)"
-        " where cameras.id = given.camera_id and (cameras.status_at is null or cameras.status_at <= given.at)"
+        " where cameras.id = given.camera_id"
+        " and (cameras.status_at is null or cameras.status_at <= given.at or cameras.playback = 'recorded')"
     ),
     columns=("camera_id", "status", "at"),
 )

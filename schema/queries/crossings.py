@@ -80,12 +80,16 @@ def page(
 
 
 def _after(query: Select[CrossingRow, str], order: Order, cursor: str | None) -> Select[CrossingRow, str]:
-    place = tuple_(CrossingRow.occurred_at, CrossingRow.id)
-    if order == "newest":
-        query = query.order_by(CrossingRow.occurred_at.desc(), CrossingRow.id.desc())
-        return query if cursor is None else query.where(place < _place(cursor))
-    query = query.order_by(CrossingRow.occurred_at, CrossingRow.id)
-    return query if cursor is None else query.where(place > _place(cursor))
+    moment, number = CrossingRow.occurred_at, CrossingRow.id
+    newest_first = order == "newest"
+    query = query.order_by(moment.desc(), number.desc()) if newest_first else query.order_by(moment, number)
+    if cursor is None:
+        return query
+    last = _place(cursor)
+    # The time by itself says nothing new, but it is what tells PostgreSQL which partitions to leave out.
+    if newest_first:
+        return query.where(moment <= last[0], tuple_(moment, number) < last)
+    return query.where(moment >= last[0], tuple_(moment, number) > last)
 
 
 def _cursor(row: CrossingRow) -> str:

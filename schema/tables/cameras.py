@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.tables.base import Base, CreatedAt, Id, Number
 
-STATUSES = ("new", "connected", "lost", "refused", "ended")
+STATUSES = ("new", "connected", "lost", "refused", "ended", "failed")
 """A camera's last known state: ``new``, or the newest of its events with one of the other names."""
 
 

@@ -28,7 +28,7 @@ create table cameras (
     created_at timestamptz not null default now(),
     removed_at timestamptz,
     constraint ck_cameras_playback check (playback in ('live', 'recorded')),
-    constraint ck_cameras_status check (status in ('new', 'connected', 'lost', 'refused', 'ended')),
+    constraint ck_cameras_status check (status in ('new', 'connected', 'lost', 'refused', 'ended', 'failed')),
     constraint ck_cameras_detect_fps check (detect_fps > 0)
 );
 create unique index uq_cameras_name on cameras (name) where removed_at is null;
