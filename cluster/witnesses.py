@@ -110,6 +110,11 @@ class _Listener:
         with self._lock:
             return self._tally.repeats
 
+    def missing(self, event_ids: Iterable[str]) -> set[str]:
+        """Which of these events were never heard of."""
+        with self._lock:
+            return set(event_ids) - self._tally.seen
+
     def _hear(self, events: Iterable[Mapping[str, Any]]) -> None:
         with self._lock:
             self._tally.hear(events)
