@@ -9,6 +9,7 @@ from sqlalchemy import text
 from schema.database import migrate, migration_config, migration_status, open_engine
 from schema.errors import BadInput
 from schema.partitions import ensure_months, month_of
+from schema.tables import Base
 from schema.times import to_datetime
 
 pytestmark = pytest.mark.integration
@@ -39,6 +40,34 @@ def test_the_tables_are_what_the_models_say_even_with_partitions(empty: str):
     with engine.begin() as connection:
         command.check(migration_config(connection))
     engine.dispose()
+
+
+_CATALOGUE = """
+    select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
+    where connamespace = 'public'::regnamespace and not exists (
+        select from pg_class where pg_class.oid = conrelid and relispartition)
+    union all
+    select tablename, indexname, indexdef from pg_indexes where schemaname = 'public' and not exists (
+        select from pg_class where pg_class.oid = format('%I', tablename)::regclass and relispartition)
+    union all
+    select oid::regclass::text, 'with', reloptions::text from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+"""
+
+
+def test_constraints_and_indexes_are_what_the_models_say_to_the_letter(empty: str):
+    engine = open_engine(empty, pool_size=1)
+    found = []
+    for make in (lambda: migrate(empty), lambda: Base.metadata.create_all(engine)):
+        make()
+        with engine.begin() as connection:
+            rows = connection.execute(text(_CATALOGUE)).all()
+            found.append({tuple(row) for row in rows if not row[0].startswith("alembic")})
+            connection.execute(text("drop schema public cascade"))
+            connection.execute(text("create schema public"))
+    engine.dispose()
+    assert found[0] == found[1]
+    assert len(found[0]) > 60
 
 
 def test_going_back_leaves_nothing_and_can_be_repeated(empty: str):
