@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from hashlib import blake2b
 from pathlib import Path
 from uuid import uuid4
@@ -18,7 +17,7 @@ from av.video.stream import VideoStream
 
 from actors.live import RtspSource
 from actors.picture import DecodedPicture, Scaler
-from actors.reader import VideoReader, video_stream
+from actors.reader import VideoReader, frame_rate, open_video_file
 from actors.timeline import SECOND_NS, FileTimeline
 from schema.camera import CameraSpec
 from schema.errors import BadInput, SourceLost
@@ -28,7 +27,7 @@ from schema.sources import is_live
 
 log = structlog.get_logger(__name__)
 
-_DEFAULT_FPS = Fraction(25)
+_UNDECODABLE = "'{path}' holds no frame that can be decoded: give an undamaged video file"
 _HASH_BLOCK_BYTES = 1 << 20
 # Frame threads cost about a fifth more CPU a frame and a frame of memory each; more than four only add memory.
 FILE_DECODE_THREADS = min(4, os.cpu_count() or 1)
@@ -36,7 +35,11 @@ FILE_DECODE_THREADS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoInfo:
-    """What the header of a video file says; ``frames`` and ``duration_s`` are estimates, None where it does not say."""
+    """What a video file says of itself.
+
+    ``width`` and ``height`` are in pixels, as displayed. ``frames`` and ``duration_s`` are estimates, None where the
+    header does not say.
+    """
 
     width: int
     height: int
@@ -60,23 +63,20 @@ def open_source(spec: CameraSpec, start_seq: int, clock_ns: Callable[[], int]) -
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Read a video file's header.
+    """Read a video file's header and first frame.
 
     Raises:
         BadInput: the file is missing, empty or not video.
     """
-    container, stream = _open_file(Path(path))
+    container, stream = open_video_file(Path(path))
     with container:
-        fps = _fps(stream)
+        picture = DecodedPicture(_first_frame(container, stream, path), Scaler())
+        fps = float(frame_rate(stream))
         duration_s = container.duration / av.time_base if container.duration else None
-        frames = stream.frames or (round(duration_s * float(fps)) if duration_s else None)
-        return VideoInfo(
-            width=stream.codec_context.width,
-            height=stream.codec_context.height,
-            fps=float(fps),
-            frames=frames,
-            duration_s=duration_s if duration_s or not frames else frames / float(fps),
-        )
+        frames = stream.frames or (round(duration_s * fps) if duration_s else None)
+        if duration_s is None and frames:
+            duration_s = frames / fps
+        return VideoInfo(width=picture.width, height=picture.height, fps=fps, frames=frames, duration_s=duration_s)
 
 
 def fingerprint(path: Path) -> str:
@@ -121,11 +121,11 @@ class FileSource:
         self._path = Path(path)
         self._camera_id = camera_id
         self._start_seq = start_seq
-        container, self._stream = _open_file(self._path)
+        container, self._stream = open_video_file(self._path)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
         self._expected_frames = self._stream.frames
-        self.period_ns = round(SECOND_NS / _fps(self._stream))
+        self.period_ns = round(SECOND_NS / frame_rate(self._stream))
         """Nanoseconds from one frame to the next, as the file's header says."""
         self._timeline = FileTimeline(started_ns=started_ns, period_ns=self.period_ns)
         self._epoch = epoch if epoch is not None else fingerprint(self._path)
@@ -165,7 +165,7 @@ class FileSource:
 
     def _check_whole(self, frames: int) -> None:
         if frames == 0:
-            raise BadInput(f"'{self._path}' holds no frame that can be decoded: give an undamaged video file")
+            raise BadInput(_UNDECODABLE.format(path=self._path))
         if frames < self._expected_frames or self._reader.damaged_packets:
             log.warning(
                 "Video file is damaged or cut short",
@@ -228,21 +228,8 @@ def _pts_ns(picture: av.VideoFrame) -> int | None:
     return None if picture.pts is None else round(picture.time * SECOND_NS)
 
 
-def _open_file(path: Path) -> tuple[InputContainer, VideoStream]:
+def _first_frame(container: InputContainer, stream: VideoStream, path: str | Path) -> av.VideoFrame:
     try:
-        if path.stat().st_size == 0:
-            raise BadInput(f"video file '{path}' is empty: give a file with video in it")
-        container = av.open(str(path), "r")
-    except av.error.InvalidDataError as error:
-        raise BadInput(f"'{path}' is not video that FFmpeg can read, or it was cut short: give another file") from error
-    except OSError as error:
-        raise BadInput(f"video file '{path}' cannot be opened ({error.strerror}): check the path") from error
-    stream = video_stream(container)
-    if stream is None:
-        container.close()
-        raise BadInput(f"'{path}' holds no video: give a file with moving pictures")
-    return container, stream
-
-
-def _fps(stream: VideoStream) -> Fraction:
-    return stream.average_rate or stream.guessed_rate or _DEFAULT_FPS
+        return next(container.decode(stream))
+    except (StopIteration, av.error.FFmpegError):
+        raise BadInput(_UNDECODABLE.format(path=path)) from None

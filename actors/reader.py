@@ -1,7 +1,9 @@
-"""One opened container: its video stream, decoded by one thread and closed from any."""
+"""Opened containers: finding the video stream, decoding it in one thread, closing it from any."""
 
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
 
 import av
 import av.error
@@ -10,6 +12,10 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from schema.errors import BadInput
+
+_DEFAULT_FPS = Fraction(25)
+
 
 def video_stream(container: InputContainer) -> VideoStream | None:
     """The first moving picture of a container; not cover art, nor text that FFmpeg would paint as a terminal."""
@@ -17,6 +23,32 @@ def video_stream(container: InputContainer) -> VideoStream | None:
         return None
     moving = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
     return next(moving, None)
+
+
+def open_video_file(path: Path) -> tuple[InputContainer, VideoStream]:
+    """Open a recorded file and find its pictures.
+
+    Raises:
+        BadInput: the file is missing, empty or not video.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise BadInput(f"video file '{path}' is empty: give a file with video in it")
+        container = av.open(str(path), "r")
+    except av.error.InvalidDataError as error:
+        raise BadInput(f"'{path}' is not video that FFmpeg can read, or it was cut short: give another file") from error
+    except OSError as error:
+        raise BadInput(f"video file '{path}' cannot be opened ({error.strerror}): check the path") from error
+    stream = video_stream(container)
+    if stream is None:
+        container.close()
+        raise BadInput(f"'{path}' holds no video: give a file with moving pictures")
+    return container, stream
+
+
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Frames a second as the header says, or a guess."""
+    return stream.average_rate or stream.guessed_rate or _DEFAULT_FPS
 
 
 class VideoReader:

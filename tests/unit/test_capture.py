@@ -87,6 +87,28 @@ def test_a_picture_comes_in_the_size_asked_for_in_rgb(tmp_path: Path) -> None:
         assert np.abs(rgb.mean(axis=(0, 1)) - [220, 0, 0]).max() < 12
 
 
+def test_a_video_taken_on_its_side_stands_upright(tmp_path: Path) -> None:
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(-90)
+        lying = np.full((96, 96), 128, np.uint8)
+        lying[:64] = 40
+        lying[:16, :16] = 235  # its top left corner, which is at the top right when turned clockwise
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(lying, format="yuv420p")))
+        container.mux(stream.encode(None))
+    info = probe(path)
+    (frame,) = all_frames(path)
+    assert (info.width, info.height) == (frame.picture.width, frame.picture.height) == (64, 96)
+    upright = frame.picture.luma(64, 96)
+    rgb = frame.picture.rgb(32, 48)
+    assert (upright.shape, rgb.shape) == ((96, 64), (48, 32, 3))
+    assert upright[:12, -12:].min() > 200
+    assert rgb[:6, -6:].min() > 200
+    assert upright[:12, :12].max() < 60
+
+
 def test_probing_reads_the_header(video: Path) -> None:
     info = probe(video)
     assert (info.width, info.height, info.fps, info.frames) == (WIDTH, HEIGHT, FPS, FRAMES)
