@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from openvino import InferRequest, Layout, Model, Type
+from openvino import InferRequest, Model
 from openvino.frontend import FrontEndManager
-from openvino.preprocess import PrePostProcessor
 
 from schema.errors import BadInput
 from schema.ports import DetectorSpec
 from serve_app.detector.found import model_version, person_class
+from serve_app.detector.graph_edits import score_one_class, take_pictures
 from serve_app.detector.heads import Found, read_grid, read_rows, read_ssd
 
 _FRONT_ENDS = {".xml": "ir", ".onnx": "onnx", ".pb": "tf"}
@@ -104,26 +104,18 @@ def _yolo(model: Model, version: str, path: Path, file: Path) -> Graph:
     model.reshape([1, 3, height, width])
     shape = list(model.outputs[0].shape)
     if len(shape) == 3 and shape[1] == 4 + len(names):
+        person = 0 if score_one_class(model, person) else person
         read = partial(_read_output, partial(read_grid, person=person, width_px=width, height_px=height))
     elif len(shape) == 3 and shape[2] == 6:
         read = partial(_read_output, partial(read_rows, person=person, width_px=width, height_px=height))
     else:
         raise BadInput(f"model '{path}' answers with shape {shape}: export a YOLO detection model with Ultralytics")
     spec = DetectorSpec(model=version, width=width, height=height, keep_aspect=True)
-    return Graph(model=_takes_pictures(model), spec=spec, read=read)
+    return Graph(model=take_pictures(model), spec=spec, read=read)
 
 
 def _read_output(head: Callable[..., Found], request: InferRequest) -> Found:
     return head(request.get_output_tensor(0).data[0])
-
-
-def _takes_pictures(model: Model) -> Model:
-    steps = PrePostProcessor(model)
-    picture = steps.input(0)
-    picture.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
-    picture.preprocess().convert_element_type(Type.f32).scale(255.0)
-    picture.model().set_layout(Layout("NCHW"))
-    return steps.build()
 
 
 def _facts(model: Model, path: Path, file: Path) -> Mapping[str, Any]:
