@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from actors.counting.matching import Bools, Floats, Ints
 
-BAND_H = 0.15
+BAND_H = 0.2
 """How far beyond the border a person must be to have changed side."""
 
-FIRST_BAND_H = 0.08
+FIRST_BAND_H = 0.1
 """The same for the side on which a new track starts: less, because it may be born close to the border."""
 
 SIDE = np.dtype(

@@ -13,35 +13,48 @@ from numpy.typing import NDArray
 
 from actors.counting.batch import Batch
 from actors.counting.matching import Bools, Floats, Ints, assign, overlap, pairs
-from actors.counting.motion_model import AXES, MEASURED, Motion, born, predict, update
+from actors.counting.motion_model import AXES, MEASURED, Motion, born, boxes_of, feet_of, predict, update
+
+_RANK = 10.0
+"""More than any two costs within a rank can differ."""
+
+_SCORE_S = 1.0
+"""Seconds over which a track's score is averaged."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tracking:
     """How people are followed.
 
-    ``strong`` and ``weak`` are scores: a detection from ``strong`` on is matched first and may start a track, one from
-    ``weak`` on only continues a track. A track is confirmed when it was seen ``confirm_hits`` times over
-    ``confirm_s`` seconds; it ends when it was not seen for ``keep_s`` (``doubt_s`` before it is confirmed).
-    ``reach`` is how far from its predicted foot a track looks, in standard deviations, and ``reach_h`` the same in
-    box heights. ``overlap_share`` weighs overlap against distance. ``twin`` is the overlap with a track's box from
-    which on an unmatched detection is that person seen twice.
+    Attributes:
+        strong: score from which on a detection is matched before the others.
+        weak: score below which a detection is not used at all.
+        birth: score from which on an unmatched detection starts a track.
+        confirm_hits: how often a track must be seen to be confirmed, and
+        confirm_s: over how many seconds.
+        keep_s: seconds unseen after which a confirmed track ends.
+        doubt_s: the same for one that is not confirmed.
+        reach: how far from its predicted foot a track looks, in standard deviations,
+        close_h: at least, in box heights, for people turn more suddenly than the filter believes, and
+        reach_h: at most, in box heights.
+        size_ratio: how many times taller or smaller than its track a detection may be.
+        twin: overlap with the predicted box of a matched track from which on another detection is the same person.
+        score_noise: how many times its own value the variance of a detection's noise grows by from score 1 to 0.
     """
 
     strong: float = 0.4
-    weak: float = 0.1
-    birth: float = 0.5
+    weak: float = 0.14
+    birth: float = 0.6
     confirm_hits: int = 3
-    confirm_s: float = 0.25
-    keep_s: float = 2.0
-    doubt_s: float = 0.6
-    reach: float = 3.5
-    reach_h: float = 1.2
-    distance_weight: float = 1.0
-    max_cost: float = 1.7
-    twin: float = 0.6
-    score_noise: float = 1.0
-    size_gate: float = 1.7
+    confirm_s: float = 0.4
+    keep_s: float = 2.5
+    doubt_s: float = 0.5
+    reach: float = 4.0
+    reach_h: float = 0.6
+    close_h: float = 0.5
+    size_ratio: float = 1.5
+    twin: float = 0.5
+    score_noise: float = 5.0
 
 
 ROW = np.dtype(
@@ -95,40 +108,37 @@ class Tracker:
         """Tracks, their detections, and detections that see a matched person a second time."""
         how = self.tracking
         t, d = pairs(rows["slot"], batch.first, batch.count)
-        feet = _feet(batch.boxes)
+        feet = feet_of(batch.boxes)
         height = ahead.pos[t, 3]
         away = (feet[d, :2] - ahead.pos[t, :2]) / height[:, None]
         away *= away
         spread = away / (ahead.pp[t, :2] + MEASURED[:2] ** 2)
         square = away[:, 0] + away[:, 1]
         ratio = feet[d, 3] / height
-        near = (spread[:, 0] + spread[:, 1] < how.reach**2) & (square < how.reach_h**2)
-        near &= (ratio < how.size_gate) & (ratio > 1 / how.size_gate) & (batch.scores[d] >= how.weak)
-        t, d, square = t[near], d[near], square[near]
-        shared = overlap(_boxes(ahead.pos)[t], batch.boxes[d])
-        cost = 1.0 - shared + how.distance_weight * np.sqrt(square)
-        fits = cost < how.max_cost
-        t, d, shared, cost = t[fits], d[fits], shared[fits], cost[fits]
-        strong = batch.scores[d] >= how.strong
-        confirmed = rows["id"][t] > 0
-        # Strong detections go to confirmed tracks, then weak ones; what is left, to tracks in doubt.
-        cost += np.where(confirmed, np.where(strong, 0.0, 10.0), np.where(strong, 20.0, 30.0))
+        near = (spread[:, 0] + spread[:, 1] < how.reach**2) | (square < how.close_h**2)
+        near &= square < how.reach_h**2
+        near &= (ratio < how.size_ratio) & (ratio * how.size_ratio > 1.0) & (batch.scores[d] >= how.weak)
+        t, d = t[near], d[near]
+        shared = overlap(boxes_of(ahead.pos)[t], batch.boxes[d])
+        # Confirmed tracks choose first, and among strong detections first.
+        rank = np.where(rows["id"][t] > 0, 0.0, 2.0) + (batch.scores[d] < how.strong)
+        cost = 1.0 - shared + np.sqrt(square[near]) + _RANK * rank
         chosen = assign(t, d, cost, len(rows), len(batch.scores))
         matched = np.zeros(len(rows), np.bool_)
         matched[t[chosen]] = True
         return t[chosen], d[chosen], d[(shared > how.twin) & matched[t]]
 
     def _move(self, seen: Ints, ahead: Motion, batch: Batch, d: Ints) -> None:
-        noise = MEASURED**2 * (1.0 + self.tracking.score_noise * (1.0 - batch.scores[d]))[:, None]
-        after = update(ahead, _feet(batch.boxes[d]), noise)
+        """Update the rows ``seen``, predicted to be ``ahead``, with their detections ``d``."""
+        noise = 1.0 + self.tracking.score_noise * (1.0 - batch.scores[d])
         rows = self.rows[seen]
         now = batch.now_ns[rows["slot"]]
         dt = _seconds(now - rows["seen_ns"])
-        rows["score"] += (batch.scores[d] - rows["score"]) * (dt / (dt + 1.0))
+        rows["score"] += (batch.scores[d] - rows["score"]) * (dt / (dt + _SCORE_S))
         rows["hits"] += 1
         rows["seen_ns"] = now
         rows["seen_seq"] = batch.seq[rows["slot"]]
-        _store(rows, after)
+        _store(rows, update(ahead, feet_of(batch.boxes[d]), noise))
         self.rows[seen] = rows
 
     def _bear(self, newborn: Ints, batch: Batch) -> None:
@@ -139,7 +149,7 @@ class Tracker:
         rows["first_ns"] = rows["seen_ns"] = batch.now_ns[slot]
         rows["seen_seq"] = batch.seq[slot]
         rows["score"] = batch.scores[newborn]
-        _store(rows, born(_feet(batch.boxes[newborn])))
+        _store(rows, born(feet_of(batch.boxes[newborn])))
         self.add(rows)
 
     def add(self, rows: NDArray[np.void]) -> Ints:
@@ -186,24 +196,3 @@ def _pick(m: Motion, which: Ints) -> Motion:
 
 def _store(rows: NDArray[np.void], m: Motion) -> None:
     rows["pos"], rows["vel"], rows["pp"], rows["pv"], rows["vv"] = m.pos, m.vel, m.pp, m.pv, m.vv
-
-
-def _feet(boxes: Floats) -> Floats:
-    """Foot x, foot y, width, height (N, 4) of boxes left, top, right, bottom."""
-    feet = np.empty_like(boxes)
-    feet[:, 0] = (boxes[:, 0] + boxes[:, 2]) / 2
-    feet[:, 1] = boxes[:, 3]
-    feet[:, 2] = boxes[:, 2] - boxes[:, 0]
-    feet[:, 3] = boxes[:, 3] - boxes[:, 1]
-    return feet
-
-
-def _boxes(feet: Floats) -> Floats:
-    """Left, top, right, bottom (N, 4) of foot x, foot y, width, height."""
-    boxes = np.empty_like(feet)
-    half = feet[:, 2] / 2
-    boxes[:, 0] = feet[:, 0] - half
-    boxes[:, 1] = feet[:, 1] - feet[:, 3]
-    boxes[:, 2] = feet[:, 0] + half
-    boxes[:, 3] = feet[:, 1]
-    return boxes

@@ -207,3 +207,15 @@ def test_boxes_that_make_no_sense_are_left_out():
         for each in frames
     ]
     assert count(DOOR, spoilt) == count(DOOR, frames)
+
+
+@pytest.mark.parametrize(("fps", "speed"), [(5, 0.5), (5, 1.0), (10, 1.0), (10, 1.5), (30, 1.0), (30, 1.5)])
+def test_whoever_turns_on_the_heel_stays_the_same_person(fps: float, speed: float):
+    """``speed`` is in body heights a second, before and after the turn."""
+    stride = speed * 3 * 0.2 * 0.75  # three seconds each way, of the picture's width
+    path = legs((0, 0.5, 0.6), (3, 0.5 + stride, 0.6), (6, 0.5, 0.6))
+    session = CountingSession()
+    session.open(1, "e", Scene())
+    for frame in film([Person(path=path)], seconds=6, fps=fps):
+        session.advance([frame])
+    assert [track.track_id for track in session.tracks(1)] == [1]
