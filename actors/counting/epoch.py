@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from actors.counting.track_log import Change, TrackLog
-from schema.events import Crossing
-from schema.geometry import Scene
+from schema.events import Cause, Crossing, Track
+from schema.geometry import Rule, Scene, Zone
 
 
 @dataclass(kw_only=True, slots=True)
@@ -24,6 +24,41 @@ class Epoch:
     model: str = ""
     confirmed: int = 0
     logs: dict[int, TrackLog] = field(default_factory=dict[int, TrackLog])
+
+    def crossed(self, rule: Rule, at: np.void, row: np.void, cause: Cause) -> Change:
+        """The change of side that ``at``, a SIDE, has just confirmed for the track ``row``, a ROW."""
+        return Change(
+            rule=rule,
+            direction="in" if at["side"] > 0 else "out",
+            cause=cause,
+            frame=int(at["changed_seq"]),
+            occurred_ns=int(at["changed_ns"]),
+            confirmed_ns=int(row["seen_ns"]),
+            confidence=float(row["score"]),
+            x=_fraction(at["x"] / self.aspect),
+            y=_fraction(at["y"]),
+        )
+
+    def lost(self, zone: Zone, row: np.void) -> Change:
+        """The end of a track inside a zone, when and where it was last seen."""
+        lift = row["pos"][3] / 2 if zone.anchor == "center" else 0.0
+        return Change(
+            rule=zone,
+            direction="out",
+            cause="lost",
+            frame=int(row["seen_seq"]),
+            occurred_ns=int(row["seen_ns"]),
+            confirmed_ns=int(row["seen_ns"]),
+            confidence=float(row["score"]),
+            x=_fraction(row["pos"][0] / self.aspect),
+            y=_fraction(row["pos"][1] - lift),
+        )
+
+    def track(self, row: np.void) -> Track:
+        """The track as others see it."""
+        x, y, width, height = (float(value) for value in row["pos"])
+        box = ((x - width / 2) / self.aspect, y - height, (x + width / 2) / self.aspect, y)
+        return Track(track_id=int(row["id"]), box=box, score=float(row["score"]), seen_ns=int(row["seen_ns"]))
 
     def record(self, row: np.void, change: Change) -> list[Crossing]:
         """Report a change now, or keep it until its track is confirmed."""
@@ -43,3 +78,8 @@ class Epoch:
     def _crossing(self, row: np.void, log: TrackLog, change: Change) -> Crossing:
         track_id = int(row["id"])
         return log.record(change, camera_id=self.camera_id, epoch=self.name, track_id=track_id, model=self.model)
+
+
+def _fraction(value: float) -> float:
+    """A coordinate within the picture: a person at its edge may stand a little outside."""
+    return min(max(float(value), 0.0), 1.0)

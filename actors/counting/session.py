@@ -10,7 +10,7 @@ from actors.counting.line import Lines
 from actors.counting.matching import Bools, Ints
 from actors.counting.side import Seen, Sides
 from actors.counting.snapshot import Snapshot, pack, unpack
-from actors.counting.track_log import Change, RuleKey, rule_key
+from actors.counting.track_log import RuleKey, rule_key
 from actors.counting.tracker import Tracker, Tracking
 from actors.counting.zone import Zones
 from schema.events import Cause, Crossing, Observation, Track
@@ -40,12 +40,12 @@ class CountingSession:
         if camera_id in self._epochs:
             self._drop(self._epochs[camera_id])
         slot = self._slots.index(None) if None in self._slots else len(self._slots)
-        camera = Epoch(camera_id=camera_id, name=epoch, scene=scene, slot=slot)
-        self._slots[slot : slot + 1] = [camera]
-        self._epochs[camera_id] = camera
+        opened = Epoch(camera_id=camera_id, name=epoch, scene=scene, slot=slot)
+        self._slots[slot : slot + 1] = [opened]
+        self._epochs[camera_id] = opened
         self._place_rules()
         if saved is not None:
-            self._restore(camera, saved)
+            self._restore(opened, saved)
 
     def close(self, camera_id: int) -> list[Crossing]:
         """End a camera's epoch and free all it held.
@@ -53,9 +53,9 @@ class CountingSession:
         Returns:
             The last crossings: whoever is in a zone is ``lost`` from it when last seen.
         """
-        camera = self._epochs[camera_id]
-        crossings = self._lost(self._rows_of(camera), camera.scene.zones)
-        self._drop(camera)
+        epoch = self._epochs[camera_id]
+        crossings = self._lost(self._rows_of(epoch), epoch.scene.zones)
+        self._drop(epoch)
         return crossings
 
     def set_scene(self, camera_id: int, scene: Scene) -> list[Crossing]:
@@ -64,16 +64,16 @@ class CountingSession:
         Returns:
             Crossings of people in zones that are no more: they are ``lost`` from them when last seen.
         """
-        camera = self._epochs[camera_id]
+        epoch = self._epochs[camera_id]
         kept = {rule_key(rule) for rule in scene.rules}
-        rows = self._rows_of(camera)
-        crossings = self._lost(rows, [zone for zone in camera.scene.zones if rule_key(zone) not in kept])
-        for log in camera.logs.values():
+        rows = self._rows_of(epoch)
+        crossings = self._lost(rows, [zone for zone in epoch.scene.zones if rule_key(zone) not in kept])
+        for log in epoch.logs.values():
             log.retain(kept)
-        before = self._saved(camera)
-        camera.scene = scene
+        before = self._saved(epoch)
+        epoch.scene = scene
         self._place_rules()
-        self._put_sides(camera, before)
+        self._put_sides(epoch, before)
         return crossings
 
     def advance(self, observations: Sequence[Observation]) -> list[Crossing]:
@@ -86,15 +86,8 @@ class CountingSession:
             KeyError: a camera is not open.
             ValueError: a camera is observed twice, or in another epoch than the open one.
         """
-        cameras = [self._epochs[each.frame.camera_id] for each in observations]
-        if len({camera.slot for camera in cameras}) < len(cameras):
-            raise ValueError("a camera is observed twice in one call")
-        for camera, each in zip(cameras, observations, strict=True):
-            if each.frame.epoch != camera.name:
-                raise ValueError(f"camera {camera.camera_id} is in epoch {camera.name}, not {each.frame.epoch}")
-            camera.aspect = each.width_px / each.height_px
-            camera.model = each.detections.model or camera.model
-        batch = gather(observations, [camera.slot for camera in cameras], len(self._slots))
+        epochs = self._observed(observations)
+        batch = gather(observations, [epoch.slot for epoch in epochs], len(self._slots))
         crossings = self._end(self._tracker.stale(batch))
         before = len(self._tracker.rows)
         seen = self._tracker.step(batch)
@@ -119,13 +112,26 @@ class CountingSession:
 
     def tracks(self, camera_id: int) -> list[Track]:
         """Confirmed people of a camera, each where last seen; those in the last frame carry its time."""
-        camera = self._epochs[camera_id]
-        rows = self._tracker.rows[self._rows_of(camera)]
-        return [_track(row, camera.aspect) for row in rows[rows["id"] > 0]]
+        epoch = self._epochs[camera_id]
+        rows = self._tracker.rows[self._rows_of(epoch)]
+        return [epoch.track(row) for row in rows[rows["id"] > 0]]
 
     def snapshot(self, camera_id: int) -> bytes:
         """A camera's whole state; ``open`` goes on from it as if nothing had happened."""
         return pack(self._saved(self._epochs[camera_id]))
+
+    def _observed(self, observations: Sequence[Observation]) -> list[Epoch]:
+        """The epochs that these observations belong to, one each."""
+        epochs = [self._epochs[each.frame.camera_id] for each in observations]
+        if len({epoch.slot for epoch in epochs}) < len(epochs):
+            raise ValueError("a camera is observed twice in one call")
+        for epoch, each in zip(epochs, observations, strict=True):
+            if each.frame.epoch != epoch.name:
+                raise ValueError(f"camera {epoch.camera_id} is in epoch {epoch.name}, not {each.frame.epoch}")
+        for epoch, each in zip(epochs, observations, strict=True):
+            epoch.aspect = each.width_px / each.height_px
+            epoch.model = each.detections.model or epoch.model
+        return epochs
 
     def _epoch(self, row: np.void) -> Epoch:
         epoch = self._slots[int(row["slot"])]
@@ -152,20 +158,7 @@ class CountingSession:
         row, at = self._tracker.rows[k], sides.state[k, column]
         epoch = self._epoch(row)
         rules = epoch.scene.lines if sides is self._lines else epoch.scene.zones
-        return epoch.record(
-            row,
-            Change(
-                rule=rules[column],
-                direction="in" if at["side"] > 0 else "out",
-                cause=cause,
-                frame=int(at["changed_seq"]),
-                occurred_ns=int(at["changed_ns"]),
-                confirmed_ns=int(row["seen_ns"]),
-                confidence=float(row["score"]),
-                x=_fraction(at["x"] / epoch.aspect),
-                y=_fraction(at["y"]),
-            ),
-        )
+        return epoch.record(row, epoch.crossed(rules[column], at, row, cause))
 
     def _end(self, stale: Bools) -> list[Crossing]:
         """Finish tracks that were not seen for too long."""
@@ -188,7 +181,7 @@ class CountingSession:
             epoch = self._epoch(row)
             zone = epoch.scene.zones[int(column)]
             if row["id"] > 0 and zone in zones:
-                crossings += epoch.record(row, _lost_from(zone, row, epoch.aspect))
+                crossings += epoch.record(row, epoch.lost(zone, row))
         return crossings
 
     def _keep(self, rows: Bools) -> None:
@@ -249,29 +242,3 @@ class CountingSession:
 def _columns(rules: Sequence[Rule], saved: Sequence[RuleKey]) -> list[int | None]:
     """For each rule the column it had, if any."""
     return [saved.index(rule_key(rule)) if rule_key(rule) in saved else None for rule in rules]
-
-
-def _lost_from(zone: Zone, row: np.void, aspect: float) -> Change:
-    lift = row["pos"][3] / 2 if zone.anchor == "center" else 0.0
-    return Change(
-        rule=zone,
-        direction="out",
-        cause="lost",
-        frame=int(row["seen_seq"]),
-        occurred_ns=int(row["seen_ns"]),
-        confirmed_ns=int(row["seen_ns"]),
-        confidence=float(row["score"]),
-        x=_fraction(row["pos"][0] / aspect),
-        y=_fraction(row["pos"][1] - lift),
-    )
-
-
-def _track(row: np.void, aspect: float) -> Track:
-    x, y, width, height = (float(value) for value in row["pos"])
-    box = ((x - width / 2) / aspect, y - height, (x + width / 2) / aspect, y)
-    return Track(track_id=int(row["id"]), box=box, score=float(row["score"]), seen_ns=int(row["seen_ns"]))
-
-
-def _fraction(value: float) -> float:
-    """A coordinate within the picture: a person at its edge may stand a little outside."""
-    return min(max(float(value), 0.0), 1.0)
