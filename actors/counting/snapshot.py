@@ -11,11 +11,13 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.counting.side import SIDE
 from actors.counting.track_log import Change, RuleKey, RuleLog, TrackLog, rule_key
+from actors.counting.tracker import ROW
 from schema.geometry import Rule, Scene
 
 FORMAT = 1
-"""Changes with what is stored; a snapshot of another format is refused."""
+"""Changes with what the logs hold; a snapshot of another format, or with other columns, is refused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +72,8 @@ def unpack(state: bytes, scene: Scene) -> Snapshot:
             rows, at_line, at_zone = arrays["rows"], arrays["at_line"], arrays["at_zone"]
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ValueError("these bytes are not a counting snapshot") from error
-    if meta["format"] != FORMAT:
-        raise ValueError(f"the counting snapshot has format {meta['format']}, this program reads {FORMAT}")
+    if (meta["format"], rows.dtype, at_line.dtype, at_zone.dtype) != (FORMAT, ROW, SIDE, SIDE):
+        raise ValueError(f"the counting snapshot was written by another version, format {meta['format']}")
     rules = {rule_key(rule): rule for rule in scene.rules}
     return Snapshot(
         camera_id=meta["camera_id"],

@@ -18,6 +18,9 @@ from actors.counting.motion_model import AXES, MEASURED, Motion, born, boxes_of,
 _RANK = 10.0
 """More than any two costs within a rank can differ."""
 
+_ALIKE_S = 0.1
+"""Frames closer than this make the same error, so ten of them within it tell no more than one (at most ten)."""
+
 _SCORE_S = 1.0
 """Seconds over which a track's score is averaged."""
 
@@ -130,10 +133,11 @@ class Tracker:
 
     def _move(self, seen: Ints, ahead: Motion, batch: Batch, d: Ints) -> None:
         """Update the rows ``seen``, predicted to be ``ahead``, with their detections ``d``."""
-        noise = 1.0 + self.tracking.score_noise * (1.0 - batch.scores[d])
         rows = self.rows[seen]
         now = batch.now_ns[rows["slot"]]
         dt = _seconds(now - rows["seen_ns"])
+        noise = 1.0 + self.tracking.score_noise * (1.0 - batch.scores[d])
+        noise *= _ALIKE_S / np.clip(dt, _ALIKE_S / 10, _ALIKE_S)
         rows["score"] += (batch.scores[d] - rows["score"]) * (dt / (dt + _SCORE_S))
         rows["hits"] += 1
         rows["seen_ns"] = now
