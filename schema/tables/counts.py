@@ -126,7 +126,9 @@ class CameraEventRow(Base):
 class OutboxRow(Base):
     """A message that the broker has not confirmed yet; confirmed ones are deleted.
 
-    Rows live for a moment, so the table is vacuumed by number of dead rows, not by share.
+    Overflow policy, ``the disk is the bound``: while the broker is away this grows by about a kilobyte a crossing, and
+    the metric ``turnstile_outbox_waiting`` shows it. Rows otherwise live for a moment, so the table is vacuumed by
+    number of dead rows, not by share.
     """
 
     __tablename__ = "outbox"
