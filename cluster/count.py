@@ -97,6 +97,8 @@ def count_video(
     looked_at = look(source, detector, detect_fps=detect_fps, live=live)
     try:
         for frame, observation in looked_at:
+            if live and not frames:
+                log.info("Counting the stream until it ends, or Ctrl-C")
             crossings = session.advance([observation])
             frames += 1
             for crossing in crossings:
