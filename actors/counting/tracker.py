@@ -46,18 +46,18 @@ class Tracking:
     """
 
     strong: float = 0.4
-    weak: float = 0.14
+    weak: float = 0.125
     birth: float = 0.6
     confirm_hits: int = 3
     confirm_s: float = 0.4
     keep_s: float = 2.5
-    doubt_s: float = 0.5
+    doubt_s: float = 0.6
     reach: float = 4.0
     reach_h: float = 0.6
     close_h: float = 0.5
     size_ratio: float = 1.5
     twin: float = 0.5
-    score_noise: float = 5.0
+    score_noise: float = 7.0
 
 
 ROW = np.dtype(
