@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from cluster.main import Running
 from cluster.services import Services
 from schema.times import to_text
-from tests.integration.clips import make_clip
+from tests.clips import make_clip
 from tests.integration.rtsp_server import RtspServer, missing
 from tests.integration.street import Street, eventually
 
