@@ -69,7 +69,10 @@ class CountingShard:
         self._window_s = window_s
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._live_is_stale = False
+        self._live_is_down = False
+        # Commits whose news the live totals may lack. The first stands for what a former life of this shard committed.
+        self._unsure = 1
+        self._healed = 0
 
     async def commit(self, deliveries: Sequence[Delivery]) -> tuple[int, ...]:
         """Make deliveries durable; at most one lease epoch a camera.
@@ -90,8 +93,9 @@ class CountingShard:
         """Watch over the live totals until cancelled: a Redis that came back empty or missed news is rebuilt."""
         while True:
             with suppress(Retryable):
-                if await asyncio.to_thread(self._live.heal, force=self._live_is_stale):
-                    self._live_is_stale = False
+                unsure = self._unsure
+                if await asyncio.to_thread(self._live.heal, force=unsure > self._healed):
+                    self._healed, self._live_is_down = unsure, False
                     log.info("Live totals rebuilt")
             await asyncio.sleep(HEAL_EVERY_S)
 
@@ -144,14 +148,26 @@ class CountingShard:
         return group
 
     def _store_and_tell(self, deliveries: Sequence[Delivery]) -> Committed:
-        committed = self._store.commit(deliveries)
-        if (committed.crossings or committed.totals) and not self._live_is_stale:
+        try:
+            committed = self._store.commit(deliveries)
+        except Retryable:
+            self._unsure += 1  # the connection may have died in the middle of COMMIT, which then took place
+            raise
+        if committed.crossings or committed.totals:
+            self._tell_live(committed)
+        return committed
+
+    def _tell_live(self, committed: Committed) -> None:
+        """Pass the news on. Once that failed, wait for the healing: every commit would pay a time-out."""
+        if not self._live_is_down:
             try:
                 self._live.publish(committed)
             except Retryable as error:
-                self._live_is_stale = True
+                self._live_is_down = True
                 log.warning("Live totals missed news, will be rebuilt", error=str(error))
-        return committed
+            else:
+                return
+        self._unsure += 1
 
 
 def _tell(group: Sequence[_Waiting], error: Exception) -> None:
