@@ -37,10 +37,11 @@ RELAY_LIMIT = 500
 RELAY_IDLE_S = 0.05
 
 
-def remote_actor(*, num_cpus: float, max_concurrency: int | None = None) -> Callable[[type], Any]:
+def remote_actor(*, num_cpus: float = 0, max_concurrency: int | None = None) -> Callable[[type], Any]:
     """An actor that is restarted for ever, and whose calls are repeated until they are answered.
 
-    ``max_concurrency`` None leaves it to Ray: one call at a time, or a thousand where methods are coroutines.
+    ``num_cpus`` is what placement reckons with, not a limit. ``max_concurrency`` None leaves it to Ray: one call at a
+    time, or a thousand where methods are coroutines.
     """
     return cast(Any, ray.remote)(
         max_restarts=-1, max_task_retries=-1, num_cpus=num_cpus, max_concurrency=max_concurrency
@@ -55,7 +56,7 @@ class CameraWorkerActor:
     on this node.
     """
 
-    def __init__(self, name: str, journals: str, detector: Detector, counters: Sequence[ActorHandle[Any]]) -> None:
+    def __init__(self, name: str, journals: str, detector: Detector, shards: int) -> None:
         self._journal = Journal(Path(journals))
         self._sender = Sender(self._journal, [_commit_to(shard) for shard in range(shards)], on_refused=self._refused)
         self._worker = CameraWorker(name, detector, self._sender)
@@ -93,7 +94,7 @@ class CameraWorkerActor:
             self._meters.report(self.status(), store_retries=self._sender.retries, now_ns=time.time_ns())
 
 
-@remote_actor(num_cpus=0.05)
+@remote_actor()
 class CountingActor:
     """A ``CountingShard``. It keeps nothing that is not in PostgreSQL, so it can be restarted at any time."""
 
@@ -114,7 +115,7 @@ class CountingActor:
             self._healing = asyncio.create_task(self._shard.keep_healing())
 
 
-@remote_actor(num_cpus=0.05, max_concurrency=2)
+@remote_actor(max_concurrency=2)
 class RelayActor:
     """Takes messages from PostgreSQL's outbox to RabbitMQ, for as long as it takes."""
 
@@ -144,17 +145,17 @@ class RelayActor:
 
 def _commit_to(shard: int) -> Commit:
     """A shard as a function; an actor that does not answer is a store that does not."""
-    counter = ray.get_actor(counter_actor(shard), namespace=RAY_NAMESPACE)
 
     def commit(deliveries: Sequence[Delivery]) -> Iterable[int]:
         try:
+            counter = ray.get_actor(counter_actor(shard), namespace=RAY_NAMESPACE)
             return cast(Iterable[int], ray.get(counter.commit.remote(deliveries), timeout=COMMIT_TIMEOUT_S))
         except RayTaskError as error:
             if isinstance(error.cause, Retryable):
                 raise StoreUnavailable(str(error.cause)) from error
             raise Permanent(f"the store failed: {error.cause}") from error
-        except (RayError, TimeoutError) as error:
-            raise StoreUnavailable(f"the counting actor did not answer: {type(error).__name__}") from error
+        except (RayError, TimeoutError, ValueError) as error:  # ValueError: there is no such actor
+            raise StoreUnavailable(f"counting actor {shard} did not answer: {type(error).__name__}") from error
 
     return commit
 

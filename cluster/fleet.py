@@ -13,6 +13,7 @@ from ray.util import list_named_actors
 
 from actors.remote import CameraWorkerActor, remote_actor
 from cluster.catalogue import StoreCatalogue
+from cluster.resources import STREAMS
 from cluster.supervisor import STEP_S, Overview, Supervisor
 from schema.camera import CameraSpec
 from schema.errors import Retryable
@@ -23,8 +24,6 @@ from schema.work import Assignment, WorkerStatus
 log = structlog.get_logger(__name__)
 
 TELL_S = 5.0
-STREAMS = "streams"
-"""Custom resource of nodes that may run camera workers: how many streams they take."""
 
 
 class RayFleet:
@@ -109,7 +108,7 @@ class RayFleet:
             raise Retryable(f"the worker did not answer: {type(error).__name__}") from error
 
 
-@remote_actor(num_cpus=0.05, max_concurrency=4)
+@remote_actor(max_concurrency=4)
 class SupervisorActor:
     """Runs the supervisor's steps. Restarted after a crash, it takes over the workers that it finds."""
 

@@ -14,10 +14,12 @@ import structlog
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
+from ray.util import list_named_actors
 
 from actors.remote import CountingActor, RelayActor
-from cluster.fleet import STREAMS, SupervisorActor
+from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
+from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
 from cluster.services import Endpoints
 from cluster.supervisor import Overview
 from schema.database import migrate
@@ -43,9 +45,6 @@ log = structlog.get_logger(__name__)
 OBJECT_STORE_BYTES = 256 * 2**20
 """A batch of eight 640x640 pictures takes 10 MB, and a worker has at most three on their way."""
 DRAIN_S = 10.0
-CONTROL = "control"
-"""Custom resource of the node that runs what there is one of: supervisor, relay, counting shards, API."""
-
 # A node that is gone is noticed within about 3 s (by default 15 to 65). Processes are started when they are needed.
 _RAY_CONFIG = {
     "health_check_initial_delay_ms": 5000,
@@ -67,7 +66,8 @@ class Running:
     open_model: OpenModel
     api_url: str | None
     supervisor: ActorHandle[Any]
-    relay: ActorHandle[Any]
+    others: tuple[ActorHandle[Any], ...]
+    """Counting shards and relay: they live as long as somebody holds them."""
     dashboard_url: str
 
     def overview(self) -> Overview:
@@ -157,30 +157,40 @@ def start(
         open_model=open_model,
         api_url=f"http://{settings.api.host}:{settings.api.port}" if with_api else None,
         supervisor=supervisor,
-        relay=relay,
+        others=(*counters, relay),
         dashboard_url=dashboard_url,
     )
 
 
 def _start_ray(settings: Settings) -> str:
-    use_token(settings)
-    context: Any = ray.init(
-        namespace=RAY_NAMESPACE,
-        num_cpus=max(2, os.cpu_count() or 1),
-        resources={STREAMS: 4096, CONTROL: 1},
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=True,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={"worker_process_setup_hook": "cluster.logs.configure_logging"},
-        _system_config=_RAY_CONFIG,
-    )
+    if settings.ray_address is None:
+        use_token(settings)
+    common: dict[str, Any] = {
+        "namespace": RAY_NAMESPACE,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "runtime_env": {"worker_process_setup_hook": "cluster.logs.configure_logging"},
+    }
+    if settings.ray_address is not None:
+        context: Any = ray.init(address=settings.ray_address, **common)
+        # Workers of a run that was killed: their journals stay, and those who come now take them over.
+        for name in list_named_actors():
+            ray.kill(ray.get_actor(name))
+    else:
+        context = ray.init(
+            num_cpus=max(2, os.cpu_count() or 1),
+            resources={STREAMS: 4096, CONTROL: 1},
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=True,
+            _system_config=_RAY_CONFIG,
+            **common,
+        )
     ray_address_file(settings).write_text(context.address_info["gcs_address"])
     return str(context.dashboard_url)
 
 
 def _control(actor: Any, name: str) -> Any:
-    return actor.options(name=name, namespace=RAY_NAMESPACE, resources={CONTROL: 0.001})
+    return actor.options(name=name, namespace=RAY_NAMESPACE, resources={CONTROL: CONTROL_SHARE})
 
 
 def _open_model(settings: Settings) -> OpenModel:
@@ -214,7 +224,7 @@ def _start_api(endpoints: Endpoints) -> None:
         Api,
         name=API_DEPLOYMENT,
         max_ongoing_requests=1000,
-        ray_actor_options={"num_cpus": 0.1, "resources": {CONTROL: 0.001}},
+        ray_actor_options={"num_cpus": 0, "resources": {CONTROL: CONTROL_SHARE}},
     )
     serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url), name=API_APP, route_prefix="/")
 

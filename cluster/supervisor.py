@@ -186,8 +186,10 @@ class Supervisor:
         self._try(name, partial(self._fleet.assign, name, assignment))
 
     def _is_begun_anew(self, held: CameraStatus) -> bool:
-        """Whether a recording that a worker has finished is wanted still: for one step its end may yet be on its way
-        to the store, after that somebody wants it counted again."""
+        """Whether a recording that a worker has finished is wanted still.
+
+        For one step its end may yet be on its way to the store; after that somebody wants it counted again.
+        """
         camera_id = held.spec.id
         if held.state != "finished":
             self._finished.discard(camera_id)

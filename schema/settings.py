@@ -157,6 +157,8 @@ class Settings(_Part):
     postgres_dsn: Annotated[str | None, Field(repr=False)] = None
     redis_url: Annotated[str | None, Field(repr=False)] = None
     amqp_url: Annotated[str | None, Field(repr=False)] = None
+    ray_address: str | None = None
+    """A Ray cluster to run on, ``auto`` on its own machines. None starts a Ray on this machine."""
     counting_shards: Annotated[int, Field(ge=1, le=64)] = 1
     api: ApiSettings = ApiSettings()
     detector: DetectorSettings = DetectorSettings()
