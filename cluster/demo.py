@@ -13,7 +13,9 @@ from typing import cast, get_args
 from sqlalchemy import Engine
 
 from cluster.demo_video import demo_video
-from cluster.main import Running, alone, start
+from cluster.home import alone
+from cluster.main import Running
+from cluster.main import running as run_system
 from cluster.replay import Begun, Recording, begin
 from cluster.services import Services
 from cluster.witnesses import LiveWitness, QueueWitness, ask_postgres, ask_redis
@@ -61,7 +63,8 @@ def live_demo(settings: Settings) -> Generator[tuple[Running, LiveWitness]]:
     """Four cameras that play the video over and over, and a WebSocket client that listens; all stops at the end."""
     settings = settings.model_copy(update={"home": settings.home / "demo", "cameras": {}})
     video = demo_video(settings)
-    with alone(settings), _system(settings) as (running, engine):
+    with alone(settings) as announce, _system(settings) as (running, engine):
+        announce(running.model.model)
         with transaction(engine) as session:
             for name, scene in SCENES.items():
                 cameras.put(session, Camera(name=name, source=str(video), scene=scene))
@@ -133,13 +136,11 @@ class OneRun:
 
 @contextmanager
 def _system(settings: Settings) -> Generator[tuple[Running, Engine]]:
-    with Services(settings) as services:
-        running = start(settings, services.endpoints)
-        engine = open_engine(running.endpoints.postgres_dsn, pool_size=2)
+    with Services(settings) as services, run_system(settings, services.endpoints) as system:
+        engine = open_engine(system.endpoints.postgres_dsn, pool_size=2)
         try:
-            yield running, engine
+            yield system, engine
         finally:
-            running.stop()
             engine.dispose()
 
 

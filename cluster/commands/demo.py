@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -39,7 +40,8 @@ def demo(
     With --once it exits 0 only if PostgreSQL, Redis, a WebSocket client and RabbitMQ's queue agree on every count.
     """
     settings = load_settings(config)
-    console = Console(stderr=as_json)
+    # The terminal as it is now: while Ray runs, standard output is kept free of what it prints.
+    console = Console(file=sys.stderr if as_json else sys.stdout)
     signal.signal(signal.SIGTERM, _end)
     with ExitStack() as stack:
         if not once:
@@ -116,7 +118,7 @@ def _comparison(compared: Sequence[Comparison]) -> Table:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 2 or column in ("way", "state", "") else "right")
     return table
