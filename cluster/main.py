@@ -4,9 +4,9 @@ import contextlib
 import logging
 import os
 import socket
-import time
+import sys
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import ray
@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 from ray.util import list_named_actors
 
 from actors.remote import CountingActor, RelayActor
+from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
 from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
@@ -27,7 +28,6 @@ from schema.errors import BadInput
 from schema.names import (
     API_APP,
     API_DEPLOYMENT,
-    DETECTOR_APP,
     RAY_NAMESPACE,
     RELAY_ACTOR,
     SUPERVISOR_ACTOR,
@@ -37,8 +37,7 @@ from schema.ports import DetectorSpec
 from schema.settings import Settings
 from serve_app.api.deployment import Api
 from serve_app.client import ServedDetector
-from serve_app.deployments import OpenModel, detector_app
-from serve_app.detector.choose import open_detector
+from serve_app.deployments import OpenModel
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +62,7 @@ class Running:
     settings: Settings
     endpoints: Endpoints
     model: DetectorSpec
-    open_model: OpenModel
+    open_model: OpenModel | None
     api_url: str | None
     supervisor: ActorHandle[Any]
     others: tuple[ActorHandle[Any], ...]
@@ -74,18 +73,13 @@ class Running:
         """What the supervisor saw last."""
         return cast(Overview, ray.get(self.supervisor.overview.remote()))
 
-    def change_model(self, model: str) -> None:
+    def change_model(self, model: str) -> DetectorSpec:
         """Swap the model live; the old one answers until the new one is open.
 
         Raises:
             BadInput: the new one cannot be opened, and the old one stays.
         """
-        serve.run(_detector(self.settings, model, self.open_model), name=DETECTOR_APP, route_prefix=None)
-        detector = ServedDetector()
-        while (condition := detector.condition()).opening:
-            time.sleep(0.1)
-        if condition.refused_model == model:
-            raise BadInput(condition.reason)
+        return deploy_detector(self.settings, model, self.open_model)
 
     def stop(self) -> None:
         """Let go of all cameras, deliver what was counted, and end every process that was started."""
@@ -115,7 +109,7 @@ def start(
         endpoints: where the services are.
         with_api: serve the query API.
         with_live_cameras: watch live cameras too, not only recordings.
-        open_model: opens the detector's model in its replica; None takes ``open_detector`` with the settings.
+        open_model: a module's function that opens the model in the detector's replica; None takes ``open_detector``.
 
     Raises:
         BadInput: the database belongs to a newer version, the model cannot be opened, or the API's port is taken.
@@ -133,8 +127,7 @@ def start(
             proxy_location="HeadOnly" if with_api else "Disabled",
             http_options={"host": settings.api.host, "port": settings.api.port},
         )
-        open_model = open_model or _open_model(settings)
-        model = _start_detector(settings, open_model)
+        model = deploy_detector(settings, settings.model, open_model)
         if with_api:
             _start_api(endpoints)
         ray.get([counter.heal.remote() for counter in counters])
@@ -160,6 +153,19 @@ def start(
         others=(*counters, relay),
         dashboard_url=dashboard_url,
     )
+
+
+@contextlib.contextmanager
+def running(
+    settings: Settings, endpoints: Endpoints, *, with_api: bool = True, with_live_cameras: bool = True
+) -> Generator[Running]:
+    """The system from ``start`` to ``stop``, with standard output kept for results: Ray prints its news there."""
+    with contextlib.redirect_stdout(sys.stderr):
+        system = start(settings, endpoints, with_api=with_api, with_live_cameras=with_live_cameras)
+        try:
+            yield system
+        finally:
+            system.stop()
 
 
 def _start_ray(settings: Settings) -> str:
@@ -191,32 +197,6 @@ def _start_ray(settings: Settings) -> str:
 
 def _control(actor: Any, name: str) -> Any:
     return actor.options(name=name, namespace=RAY_NAMESPACE, resources={CONTROL: CONTROL_SHARE})
-
-
-def _open_model(settings: Settings) -> OpenModel:
-    return partial(open_detector, weights=settings.detector.weights, cache=settings.cache / "weights")
-
-
-def _detector(settings: Settings, model: str, open_model: OpenModel) -> serve.Application:
-    gpus = ray.cluster_resources().get("GPU", 0)
-    nodes = sum(node["Alive"] for node in ray.nodes())
-    # On CPU one replica keeps all cores of its node busy: a second one there would only halve both.
-    return detector_app(
-        model,
-        min_replicas=settings.detector.min_replicas,
-        max_replicas=settings.detector.max_replicas if gpus else max(settings.detector.min_replicas, nodes),
-        num_cpus=1,
-        num_gpus=settings.detector.gpu_share if gpus else 0,
-        open_model=open_model,
-    )
-
-
-def _start_detector(settings: Settings, open_model: OpenModel) -> DetectorSpec:
-    serve.run(_detector(settings, settings.model, open_model), name=DETECTOR_APP, route_prefix=None)
-    condition = ServedDetector().condition()
-    if condition.spec is None:
-        raise BadInput(condition.reason)
-    return condition.spec
 
 
 def _start_api(endpoints: Endpoints) -> None:

@@ -6,19 +6,24 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
+from ray.serve.schema import ServeDeploySchema
 from ray.util.metrics import Histogram
 
 from schema.errors import BadInput
 from schema.events import Detections, FrameId
-from schema.names import DETECTOR_DEPLOYMENT, DETECTOR_INFERENCE_SECONDS
+from schema.names import DETECTOR_APP, DETECTOR_DEPLOYMENT, DETECTOR_INFERENCE_SECONDS
 from schema.ports import Detector, DetectorSpec
 from serve_app.detector.choose import open_detector
 
@@ -44,11 +49,13 @@ class Answer:
 class Condition:
     """Which model a replica has, None if its first could not be opened, and which it refused, and why.
 
-    ``opening``: it is about to have another one. ``pid`` is the replica's process on its node.
+    ``asked_model`` is what it was last told to open; ``opening``: it is about to have another one. ``pid`` is the
+    replica's process on its node.
     """
 
     spec: DetectorSpec | None
     pid: int
+    asked_model: str = ""
     opening: bool = False
     refused_model: str = ""
     reason: str = ""
@@ -57,9 +64,10 @@ class Condition:
 class DetectorReplica:
     """One copy of the model. A new ``user_config`` changes the model while the old one goes on answering."""
 
-    def __init__(self, open_model: OpenModel = open_detector) -> None:
-        self._open_model = open_model
+    def __init__(self, options: "DetectorOptions") -> None:
+        self._open_model = options.opener()
         self._detector: Detector | None = None
+        self._asked = ""
         self._refused = ("", "")
         self._opening: asyncio.Task[None] | None = None
         self._pool = ThreadPoolExecutor(ONGOING, thread_name_prefix="detect")
@@ -74,10 +82,10 @@ class DetectorReplica:
 
         Serve holds requests back until this returns, so only the first model is waited for.
         """
-        opening = asyncio.create_task(self._change(user_config["model"]))
+        self._asked = user_config["model"]
+        self._opening = asyncio.create_task(self._change(self._asked))
         if self._detector is None:
-            await opening
-        self._opening = opening
+            await self._opening
 
     async def _change(self, model: str) -> None:
         try:
@@ -95,6 +103,7 @@ class DetectorReplica:
         return Condition(
             spec=self._detector.spec if self._detector else None,
             pid=os.getpid(),
+            asked_model=self._asked,
             opening=self._opening is not None and not self._opening.done(),
             refused_model=model,
             reason=reason,
@@ -114,37 +123,64 @@ class DetectorReplica:
         return Answer(spec=spec, detections=found)
 
 
-def detector_app(
-    model: str,
-    *,
-    min_replicas: int,
-    max_replicas: int,
-    num_cpus: float,
-    num_gpus: float,
-    open_model: OpenModel = open_detector,
-) -> Application:
-    """The deployment, ready for ``serve.run``; running it again with another model swaps the model live.
+class DetectorOptions(BaseModel):
+    """What stays the same while the application runs; the model does not, so it is not here but in ``user_config``.
 
-    Args:
-        model: what ``open_model`` understands.
-        min_replicas: at least.
-        max_replicas: autoscaled up to this.
-        num_cpus: logical CPUs of a replica.
-        num_gpus: share of a GPU of a replica, 0 without.
-        open_model: opens a model by name, in the replica.
+    ``open_model`` is ``module:function`` of another way to open a model by name, for those who have their own.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str
+    cache: Path
+    open_model: str | None
+    min_replicas: int
+    max_replicas: int
+    num_cpus: float
+    num_gpus: float
+
+    def opener(self) -> OpenModel:
+        """The function that opens models."""
+        if self.open_model is None:
+            return partial(open_detector, weights=self.weights, cache=self.cache)
+        module, _, name = self.open_model.partition(":")
+        return cast(OpenModel, getattr(import_module(module), name))
+
+
+def detector_app(options: DetectorOptions) -> Application:
+    """Build the application; Serve calls this with the ``args`` of its configuration."""
     deployment = cast(Any, serve.deployment)(
         DetectorReplica,
         name=DETECTOR_DEPLOYMENT,
         max_ongoing_requests=ONGOING,
         max_queued_requests=QUEUED,
         autoscaling_config=AutoscalingConfig(
-            min_replicas=min_replicas, max_replicas=max_replicas, target_ongoing_requests=ONGOING / 2
+            min_replicas=options.min_replicas, max_replicas=options.max_replicas, target_ongoing_requests=ONGOING / 2
         ),
-        ray_actor_options={"num_cpus": num_cpus, "num_gpus": num_gpus},
-        user_config={"model": model},
+        ray_actor_options={"num_cpus": options.num_cpus, "num_gpus": options.num_gpus},
         health_check_period_s=2,
         health_check_timeout_s=10,
         graceful_shutdown_timeout_s=5,
     )
-    return deployment.bind(open_model)
+    return deployment.bind(options)
+
+
+def detector_config(model: str, options: DetectorOptions) -> ServeDeploySchema:
+    """The application as Serve's configuration.
+
+    Deployed again with another model, its replicas stay and are reconfigured. ``serve.run`` would replace them, and
+    nobody would answer for seconds.
+    """
+    return ServeDeploySchema.model_validate(
+        {
+            "applications": [
+                {
+                    "name": DETECTOR_APP,
+                    "route_prefix": None,
+                    "import_path": f"{__name__}:{detector_app.__name__}",
+                    "args": options.model_dump(mode="json"),
+                    "deployments": [{"name": DETECTOR_DEPLOYMENT, "user_config": {"model": model}}],
+                }
+            ]
+        }
+    )

@@ -6,11 +6,10 @@ from itertools import islice
 from pathlib import Path
 
 import av
-import numpy as np
-from openvino import AsyncInferQueue, Core
 
 from cluster.bench.inputs import FirstFrames, vtest, yolo_int8
 from cluster.bench.measure import Measure, medians
+from cluster.bench.raw import raw_inference
 from cluster.count import count_video
 from cluster.video import CAMERA_ID
 from schema.geometry import Scene, parse_line
@@ -29,7 +28,9 @@ def measure() -> list[Measure]:
     reading of the output. The peer is ``track`` of Ultralytics with ByteTrack.
     """
     model, video = yolo_int8(), vtest()
-    raw_fps, count_fps, peer_fps = medians(_ROUNDS, [_raw(model), _count(model, video), _ultralytics(model, video)])
+    raw_fps, count_fps, peer_fps = medians(
+        _ROUNDS, [raw_inference(model, _FRAMES), _count(model, video), _ultralytics(model, video)]
+    )
     raw = f"raw OpenVINO inference: {raw_fps:.1f} frames/s"
     return [
         Measure(name="count", value=count_fps, unit="frames/s", reference=raw, ratio=count_fps / raw_fps),
@@ -37,22 +38,6 @@ def measure() -> list[Measure]:
             name="count: Ultralytics track", value=peer_fps, unit="frames/s", reference=raw, ratio=peer_fps / raw_fps
         ),
     ]
-
-
-def _raw(model: Path) -> Callable[[], float]:
-    core = Core()
-    network = core.compile_model(model / "yolo11n.xml", "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
-    queue = AsyncInferQueue(network, network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-    picture = np.random.default_rng(1).random((1, 3, 640, 640), np.float32)
-
-    def run() -> float:
-        began_s = time.perf_counter()
-        for _ in range(_FRAMES):
-            queue.start_async([picture], share_inputs=True)
-        queue.wait_all()
-        return _FRAMES / (time.perf_counter() - began_s)
-
-    return run
 
 
 def _count(model: Path, video: Path) -> Callable[[], float]:

@@ -101,15 +101,15 @@ def _system(settings: Settings) -> Generator[tuple[Engine, str]]:
     if running is not None:
         yield open_engine(Services(settings).endpoints.postgres_dsn), _model_of(running, settings)
         return
-    from cluster.main import start  # takes seconds to import
+    from cluster.main import running as run_system  # takes seconds to import
 
-    with alone(settings) as announce, Services(settings) as services:
-        system = start(settings, services.endpoints, with_api=False, with_live_cameras=False)
-        try:
-            announce(system.model.model)
-            yield open_engine(services.endpoints.postgres_dsn), system.model.model
-        finally:
-            system.stop()
+    with (
+        alone(settings) as announce,
+        Services(settings) as services,
+        run_system(settings, services.endpoints, with_api=False, with_live_cameras=False) as system,
+    ):
+        announce(system.model.model)
+        yield open_engine(services.endpoints.postgres_dsn), system.model.model
 
 
 def _model_of(running: Owner, settings: Settings) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -38,22 +39,22 @@ def up(config: Config = None) -> None:
     """Start everything, watch the cameras of the settings and those in the database, and show them until Ctrl-C."""
     settings = load_settings(config)
     configured = [_camera(settings, name) for name in settings.cameras]
-    from cluster.main import start  # takes seconds to import
+    from cluster.main import running as run_system  # takes seconds to import
 
-    with alone(settings) as announce, Services(settings) as services:
-        running = start(settings, services.endpoints)
-        try:
-            engine = open_engine(services.endpoints.postgres_dsn)
-            with transaction(engine) as session:
-                for camera in configured:
-                    cameras.put(session, camera)
-            announce(running.model.model)
-            console = Console()
-            console.print(f"model {running.model.model}, API {running.api_url}, Ray dashboard {running.dashboard_url}")
-            with _asked_to_stop() as stop:
-                _show_until(stop, console, running.overview, engine)
-        finally:
-            running.stop()
+    console = Console(file=sys.stdout)
+    with (
+        alone(settings) as announce,
+        Services(settings) as services,
+        run_system(settings, services.endpoints) as system,
+    ):
+        engine = open_engine(services.endpoints.postgres_dsn)
+        with transaction(engine) as session:
+            for camera in configured:
+                cameras.put(session, camera)
+        announce(system.model.model)
+        console.print(f"model {system.model.model}, API {system.api_url}, Ray dashboard {system.dashboard_url}")
+        with _asked_to_stop() as stop:
+            _show_until(stop, console, system.overview, engine)
 
 
 def down(config: Config = None) -> None:
