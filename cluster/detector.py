@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import ray
+import structlog
 from ray import serve
 from ray.serve import context
 from ray.serve.schema import ApplicationStatus
@@ -15,6 +16,9 @@ from schema.ports import DetectorSpec
 from schema.settings import Settings
 from serve_app.client import ServedDetector
 from serve_app.deployments import DetectorOptions, OpenModel, detector_config
+from serve_app.detector.choose import AUTO, SSDLITE
+
+log = structlog.get_logger(__name__)
 
 START_S = 300.0
 """Fetching weights or building an engine may take minutes."""
@@ -44,6 +48,13 @@ def deploy_detector(settings: Settings, model: str, open_model: OpenModel | None
         time.sleep(_POLL_S)
     if condition.refused_model == model or condition.spec is None:
         raise BadInput(condition.reason)
+    if model == AUTO and condition.spec.model.startswith(SSDLITE):
+        # The replica said so too, but only in Ray's log files.
+        log.warning(
+            "YOLO weights cannot be fetched, counting with SSDLite, which finds fewer people: "
+            "set detector.weights to a model that you have",
+            weights=settings.detector.weights,
+        )
     return condition.spec
 
 

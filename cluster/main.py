@@ -1,10 +1,10 @@
 """Starts the whole system on Ray, and stops it: counting shards, relay, detector, API, supervisor and its workers."""
 
 import contextlib
+import io
 import logging
 import os
 import socket
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -114,6 +114,7 @@ def start(
     Raises:
         BadInput: the database belongs to a newer version, the model cannot be opened, or the API's port is taken.
     """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if with_api:
         _check_port(settings)
     migrate(endpoints.postgres_dsn)
@@ -159,18 +160,25 @@ def start(
 def running(
     settings: Settings, endpoints: Endpoints, *, with_api: bool = True, with_live_cameras: bool = True
 ) -> Generator[Running]:
-    """The system from ``start`` to ``stop``, with standard output kept for results: Ray prints its news there."""
-    with contextlib.redirect_stdout(sys.stderr):
+    """The system from ``start`` to ``stop``.
+
+    Ray prints its news on standard output, which is for results: they go to ``ray.log`` under the home.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "ray.log").open("a") as news, contextlib.redirect_stdout(news):
         system = start(settings, endpoints, with_api=with_api, with_live_cameras=with_live_cameras)
         try:
             yield system
         finally:
-            system.stop()
+            # Ray reports the end of its own controller, which we ask for, as an error.
+            with contextlib.redirect_stdout(io.StringIO()):
+                system.stop()
 
 
 def _start_ray(settings: Settings) -> str:
     if settings.ray_address is None:
         use_token(settings)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     common: dict[str, Any] = {
         "namespace": RAY_NAMESPACE,
         "log_to_driver": False,

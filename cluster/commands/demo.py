@@ -1,13 +1,10 @@
 """``turnstile demo``: everything at work on four cameras."""
 
 import json
-import signal
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cluster.commands.options import Config, Json
+from cluster.commands.stopping import asked_to_stop
 from cluster.demo import Comparison, OneRun, live_demo
 from cluster.main import Running
 from cluster.replay import follow
@@ -25,6 +23,8 @@ from cluster.witnesses import LiveWitness
 from schema.settings import load_settings
 
 REFRESH_S = 0.5
+PRINT_EVERY_S = 10.0
+PRINT_WIDTH = 100
 _STARTING = "Starting services, Ray and the detector"
 
 
@@ -41,8 +41,8 @@ def demo(
     """
     settings = load_settings(config)
     # The terminal as it is now: while Ray runs, standard output is kept free of what it prints.
-    console = Console(file=sys.stderr if as_json else sys.stdout)
-    signal.signal(signal.SIGTERM, _end)
+    out = sys.stderr if as_json else sys.stdout
+    console = Console(file=out, width=None if out.isatty() else PRINT_WIDTH)
     with ExitStack() as stack:
         if not once:
             with console.status(_STARTING):
@@ -79,19 +79,22 @@ def _play(run: OneRun, console: Console) -> None:
 
 
 def _show(running: Running, witness: LiveWitness, console: Console) -> None:
-    """Draw the live table until Ctrl-C; where there is no terminal, print it now and then."""
-    every_s = REFRESH_S if console.is_terminal else 10.0
-    with Live(console=console, auto_refresh=False, transient=False) as live:
-        while True:
-            live.update(_now(running, witness), refresh=console.is_terminal)
-            if not console.is_terminal:
-                console.print(live.renderable)
-            time.sleep(every_s)
+    """Draw the live table until told to stop; where there is no terminal, print it now and then."""
+    with (
+        asked_to_stop() as stop,
+        Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live,
+    ):
+        while not stop.wait(REFRESH_S if live else PRINT_EVERY_S):
+            now = _now(running, witness)
+            if live:
+                live.update(now, refresh=True)
+            else:
+                console.print(now)
 
 
 def _now(running: Running, witness: LiveWitness) -> Group:
     cameras = {status.spec.id: status for worker in running.overview().workers for status in worker.cameras}
-    table = _table("camera", "rule", "in", "out", "effective in", "effective out", "inside", "looks/s", "state")
+    table = _table("camera", "rule", "in", "out", "eff in", "eff out", "inside", "looks/s", "state")
     for totals in sorted(witness.totals, key=lambda totals: (totals["camera"], totals["kind"], totals["rule"])):
         status = cameras.get(totals["camera_id"])
         table.add_row(
@@ -122,9 +125,3 @@ def _table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 2 or column in ("way", "state", "") else "right")
     return table
-
-
-def _end(signum: int, frame: FrameType | None) -> None:
-    """Stop as on Ctrl-C, so that nothing that was started is left behind."""
-    del signum, frame
-    raise KeyboardInterrupt

@@ -6,8 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from sqlalchemy import Engine
 
 from actors.capture import probe
 from cluster.commands.options import Config, Json
+from cluster.commands.stopping import asked_to_stop
 from cluster.home import alone, join_ray, owner
 from cluster.services import Services
 from cluster.supervisor import Overview
@@ -53,7 +53,7 @@ def up(config: Config = None) -> None:
                 cameras.put(session, camera)
         announce(system.model.model)
         console.print(f"model {system.model.model}, API {system.api_url}, Ray dashboard {system.dashboard_url}")
-        with _asked_to_stop() as stop:
+        with asked_to_stop() as stop:
             _show_until(stop, console, system.overview, engine)
 
 
@@ -101,23 +101,6 @@ def _camera(settings: Settings, name: str) -> Camera:
         detect_fps=given.detect_fps,
         scene=given.scene,
     )
-
-
-@contextmanager
-def _asked_to_stop() -> Generator[threading.Event]:
-    """Set by Ctrl-C and by ``turnstile down``; a second Ctrl-C interrupts as usual."""
-    stop = threading.Event()
-
-    def note(signum: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(signum, signal.default_int_handler)
-
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _show_until(stop: threading.Event, console: Console, overview: Any, engine: Engine) -> None:
