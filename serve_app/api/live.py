@@ -15,7 +15,8 @@ from serve_app.live import LiveClient
 
 router = APIRouter(prefix=V1, tags=["live"])
 
-MAX_CLIENTS = 1000
+MAX_CLIENTS = 800
+"""Below what the deployment takes at once, so that a full house of listeners leaves room for questions."""
 SEND_TIMEOUT_S = 30.0
 """A client that takes nothing for this long is let go."""
 
