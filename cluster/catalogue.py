@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from schema.camera import CameraSpec
 from schema.database import open_engine, transaction
 from schema.errors import Permanent
-from schema.queries import cameras, leases, streams
+from schema.queries import cameras, leases, streams, totals
 from schema.tables import StreamRow
 from schema.work import Assignment
 
@@ -47,12 +48,16 @@ class StoreCatalogue:
     def lend(self, spec: CameraSpec, holder: str) -> Assignment:
         """Grant a new lease; a recorded camera's checkpoint is read after it, when no older holder can move it.
 
+        A live camera's zones start from nobody inside: its new holder sees everybody who is inside anew.
+
         Raises:
             StoreUnavailable: PostgreSQL does not answer.
             Permanent: the recording that the camera is to count was never begun.
         """
         with transaction(self._engine) as session:
             lease = leases.grant(session, spec.id, holder=holder, ttl_s=LEASE_S)
+            if spec.playback == "live":
+                _empty_zones(session, spec.id, holder)
         if spec.playback == "live":
             return Assignment(spec=spec, lease_epoch=lease.epoch)
         with transaction(self._engine) as session:
@@ -71,3 +76,14 @@ class StoreCatalogue:
         if held:
             with transaction(self._engine) as session:
                 leases.renew(session, dict(held), ttl_s=LEASE_S)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _empty_zones(session: Session, camera_id: int, holder: str) -> None:
+    """Reset, and record, what a holder that ended without closing its tracks left inside."""
+    for rule in totals.live(session, [camera_id]):
+        if rule.kind == "zone" and rule.totals.occupancy:
+            totals.reset_occupancy(session, rule.totals.rule_id, reason=f"{holder} starts to watch")

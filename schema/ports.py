@@ -104,7 +104,8 @@ class Store(Protocol):
         The fence: a delivery under the camera's current lease is stored. Under an older lease, a live delivery keeps
         its crossings that occurred before the current lease was granted (they were seen by the rightful holder), and
         nothing else; a file delivery is refused whole, because the new holder finds the same crossings again.
-        Refused cameras are named in ``refused_camera_ids``.
+        Refused cameras are named in ``refused_camera_ids``. Crossings kept so late are counted, but leave a zone's
+        occupancy alone: under a new lease it started from nobody inside.
 
         Raises:
             StoreUnavailable: nothing was stored; committing the same again is safe.

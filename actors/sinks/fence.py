@@ -1,18 +1,24 @@
 """The fence: what a store may take from whoever claims to hold a camera. Pure; every store uses it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
-from schema.events import Delivery
+from actors.counting.buckets import buckets
+from schema.events import Crossing, Delivery
 from schema.leases import Lease
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admitted:
-    """What may be stored, in the order given, and the cameras whose deliverers no longer hold them."""
+    """What may be stored, in the order given, and the cameras whose deliverers no longer hold them.
+
+    ``late_ids`` are the crossings among it that came under an older lease.
+    """
 
     deliveries: tuple[Delivery, ...]
     refused_camera_ids: tuple[int, ...]
+    late_ids: frozenset[UUID]
 
 
 def admit(deliveries: Sequence[Delivery], leases: Mapping[int, Lease], rules: Mapping[int, int]) -> Admitted:
@@ -30,6 +36,7 @@ def admit(deliveries: Sequence[Delivery], leases: Mapping[int, Lease], rules: Ma
     """
     admitted: list[Delivery] = []
     refused: set[int] = set()
+    late: set[UUID] = set()
     for delivery in deliveries:
         lease = leases.get(delivery.camera_id)
         if lease is None or delivery.lease_epoch > lease.epoch or not _knows_rules(delivery, rules):
@@ -38,8 +45,23 @@ def admit(deliveries: Sequence[Delivery], leases: Mapping[int, Lease], rules: Ma
             admitted.append(delivery)
         else:
             refused.add(delivery.camera_id)
-            admitted.extend(_seen_in_time(delivery, lease))
-    return Admitted(deliveries=tuple(admitted), refused_camera_ids=tuple(sorted(refused)))
+            for kept in _seen_in_time(delivery, lease):
+                admitted.append(kept)
+                late.update(crossing.event_id for crossing in kept.crossings)
+    return Admitted(deliveries=tuple(admitted), refused_camera_ids=tuple(sorted(refused)), late_ids=frozenset(late))
+
+
+def made_good(new: Iterable[Crossing], late_ids: Collection[UUID]) -> dict[int, int]:
+    """What to add to a zone's occupancy, by rule id, so that late crossings do not move it.
+
+    A new lease on a live camera starts its zones from nobody inside, because whoever takes over sees everybody inside
+    anew. People that the former holder saw come or go before that are counted, but are inside no more.
+    """
+    late = [crossing for crossing in new if crossing.kind == "zone" and crossing.event_id in late_ids]
+    changes: dict[int, int] = {}
+    for bucket in buckets(late):
+        changes[bucket.rule_id] = changes.get(bucket.rule_id, 0) - bucket.totals.occupancy_change
+    return changes
 
 
 def _knows_rules(delivery: Delivery, rules: Mapping[int, int]) -> bool:

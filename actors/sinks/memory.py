@@ -1,11 +1,11 @@
 """A store and a sink in memory: what the others must do, in its plainest form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from actors.counting.buckets import buckets
-from actors.sinks.fence import admit
+from actors.sinks.fence import admit, made_good
 from schema.events import CameraEvent, Checkpoint, Committed, Coverage, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
 
@@ -49,11 +49,11 @@ class MemoryStore:
         self.crossings |= new
         return Committed(
             crossings=tuple(new.values()),
-            totals=self._count(list(new.values())),
+            totals=self._count(list(new.values()), made_good(new.values(), admitted.late_ids)),
             refused_camera_ids=admitted.refused_camera_ids,
         )
 
-    def _count(self, crossings: Sequence[Crossing]) -> tuple[RuleTotals, ...]:
+    def _count(self, crossings: Sequence[Crossing], occupancy_base: Mapping[int, int]) -> tuple[RuleTotals, ...]:
         names = {crossing.rule_id: crossing.rule for crossing in crossings}
         changed: dict[int, RuleTotals] = {}
         for bucket in buckets(crossings):
@@ -66,8 +66,10 @@ class MemoryStore:
                 revision=0,
                 totals=Totals(),
             )
-            revision = before.revision + (bucket.rule_id not in changed)
-            changed[bucket.rule_id] = replace(before, revision=revision, totals=before.totals + bucket.totals)
+            if bucket.rule_id not in changed:
+                base = before.occupancy_base + occupancy_base.get(bucket.rule_id, 0)
+                before = replace(before, revision=before.revision + 1, occupancy_base=base)
+            changed[bucket.rule_id] = replace(before, totals=before.totals + bucket.totals)
             self.totals[bucket.rule_id] = changed[bucket.rule_id]
         return tuple(changed.values())
 

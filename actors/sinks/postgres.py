@@ -1,6 +1,6 @@
 """The truth in PostgreSQL: one transaction a commit, safe to repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -8,7 +8,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from actors.counting.buckets import buckets
 from actors.sinks import rows, statements
-from actors.sinks.fence import Admitted, admit
+from actors.sinks.fence import Admitted, admit, made_good
 from schema.database import open_engine, unavailable_as_retryable
 from schema.errors import Permanent
 from schema.events import Committed, Crossing, Delivery, RuleTotals, Totals
@@ -62,7 +62,7 @@ class PostgresStore:
         admitted = self._admit(connection, deliveries)
         statements.STREAMS.run(connection, rows.streams(admitted.deliveries))
         crossings = _store_crossings(connection, admitted.deliveries)
-        totals = _store_counts(connection, crossings)
+        totals = _store_counts(connection, crossings, made_good(crossings, admitted.late_ids))
         statements.COVERAGE.run(connection, rows.coverage(admitted.deliveries))
         _store_events(connection, admitted.deliveries)
         return Committed(
@@ -115,11 +115,13 @@ def _store_crossings(connection: Connection, deliveries: Sequence[Delivery]) -> 
     return new
 
 
-def _store_counts(connection: Connection, crossings: Sequence[Crossing]) -> list[RuleTotals]:
+def _store_counts(
+    connection: Connection, crossings: Sequence[Crossing], occupancy_base: Mapping[int, int]
+) -> list[RuleTotals]:
     """Add new crossings to their minutes and to the totals; returns the totals that changed."""
     minutes = buckets(crossings)
     statements.BUCKETS.run(connection, rows.minutes(minutes))
-    changed = statements.TOTALS.run(connection, rows.totals(minutes))
+    changed = statements.TOTALS.run(connection, rows.totals(minutes, occupancy_base))
     rules = {crossing.rule_id: crossing for crossing in crossings}
     return [
         RuleTotals(

@@ -3,7 +3,7 @@
 All writers sort alike, so they lock rows in the same order and never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,12 +80,12 @@ def minutes(buckets: Iterable[Bucket]) -> list[Row]:
     )
 
 
-def totals(buckets: Iterable[Bucket]) -> list[Row]:
-    """One row a rule: what its buckets add, as its first revision."""
+def totals(buckets: Iterable[Bucket], occupancy_base: Mapping[int, int]) -> list[Row]:
+    """One row a rule: what its buckets add, as its first revision, and what is added to its occupancy besides."""
     sums: dict[int, Totals] = {}
     for bucket in buckets:
         sums[bucket.rule_id] = sums.get(bucket.rule_id, Totals()) + bucket.totals
-    return [(rule_id, 1, *_sums(sums[rule_id])) for rule_id in sorted(sums)]
+    return [(rule_id, 1, occupancy_base.get(rule_id, 0), *_sums(sums[rule_id])) for rule_id in sorted(sums)]
 
 
 def coverage(deliveries: Iterable[Delivery]) -> list[Row]:

@@ -113,8 +113,9 @@ BUCKETS = _insert(
 
 TOTALS = _insert(
     "zone_totals",
-    {"zone_id": "bigint", "revision": "bigint", **_SUMS},
-    f"on conflict (zone_id) do update set revision = zone_totals.revision + 1, {_added('zone_totals')}"
+    {"zone_id": "bigint", "revision": "bigint", "occupancy_base": "bigint", **_SUMS},
+    f"on conflict (zone_id) do update set revision = zone_totals.revision + 1, {_added('zone_totals')},"
+    " occupancy_base = zone_totals.occupancy_base + excluded.occupancy_base"
     f" returning zone_id, revision, occupancy_base, {', '.join(_SUMS)}",
 )
 

@@ -208,6 +208,22 @@ def test_a_refused_camera_holds_up_nobody_else(under_test: StoreUnderTest):
     assert [news.camera_id for news in committed.crossings] == [other.id]
 
 
+def test_late_news_of_a_former_holder_is_counted_but_leaves_nobody_inside(under_test):
+    old = under_test.camera()
+    new, granted_ns = under_test.lend_again(old)
+    seen_anew = replace(crossing(new, 3, zone=True, cause="appeared"), occurred_ns=granted_ns, confirmed_ns=granted_ns)
+    under_test.store.commit([delivery(new, [seen_anew])])
+    entered = replace(crossing(old, 1, zone=True), occurred_ns=granted_ns - 1000)
+    over_line = replace(crossing(old, 2), occurred_ns=granted_ns - 1000)
+
+    committed = under_test.store.commit([delivery(old, [entered, over_line])])
+
+    by_rule = {news.rule_id: news for news in committed.totals}
+    assert by_rule[old.zone].totals.count_in == 1
+    assert by_rule[old.zone].occupancy == 1
+    assert by_rule[old.line].occupancy == 1
+
+
 @pytest.mark.parametrize("wrong", ["unknown camera", "rule of another camera", "lease never granted"])
 def test_what_cannot_be_true_is_refused(under_test: StoreUnderTest, wrong: str):
     camera, other = under_test.camera(), under_test.camera()
