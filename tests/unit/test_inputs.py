@@ -31,4 +31,3 @@ def test_offsets_are_honoured() -> None:
 def test_a_span_that_ends_before_it_starts_is_refused(late: datetime) -> None:
     with pytest.raises(BadInput, match="is not before 'to'"):
         make_span(late, NOON, now_ns=0, default_ns=HOUR_NS)
-
