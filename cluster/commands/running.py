@@ -82,7 +82,7 @@ def status(config: Config = None, as_json: Json = False) -> None:
         else:
             Console().print(f"nothing runs in {settings.home}: start it with 'turnstile up'")
         raise typer.Exit(1)
-    overview = _ask_supervisor(settings)
+    overview = _ask_supervisor(settings) if running.model else Overview()  # without a model it is still starting
     if as_json:
         typer.echo(json.dumps({"running": True, **asdict(running), **_as_json(overview)}))
     else:

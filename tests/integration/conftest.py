@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.integration.replayed import REPLAY, open_model
+from tests.integration.replayed import REPLAY, free_port, open_model
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -26,13 +25,10 @@ def system_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of the run's system: its own home, a free port, small workers."""
     from schema.settings import ApiSettings, Settings, WorkerSettings
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     return Settings(
         home=tmp_path_factory.mktemp("system"),
         model="ssdlite",
-        api=ApiSettings(port=port),
+        api=ApiSettings(port=free_port()),
         workers=WorkerSettings(cameras_per_worker=8),
     )
 

@@ -1,5 +1,6 @@
 """A model for tests of the whole system: detections of a file, at the pace of a real model."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -39,3 +40,10 @@ def need_data() -> None:
     for path in (DETECTIONS, VTEST):
         if not path.exists():
             pytest.skip(f"{path} is absent")
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
