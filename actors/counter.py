@@ -19,8 +19,6 @@ from schema.ports import Sink, Store
 
 log = structlog.get_logger(__name__)
 
-WINDOW_S = 0.025
-"""Deliveries that arrive within it share a transaction."""
 GROUP_LIMIT = 512
 HEAL_EVERY_S = 1.0
 
@@ -53,7 +51,6 @@ class CountingShard:
         live: LiveTotals,
         *,
         on_committed: Callable[[Committed, float], None] = lambda _committed, _lag_s: None,
-        window_s: float = WINDOW_S,
     ) -> None:
         """Make an idle shard.
 
@@ -61,12 +58,10 @@ class CountingShard:
             store: the truth.
             live: told after every commit.
             on_committed: called with what was committed and how long the oldest delivery waited, for metrics.
-            window_s: how long to wait for company before a commit.
         """
         self._store = store
         self._live = live
         self._on_committed = on_committed
-        self._window_s = window_s
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
         self._live_is_down = False
@@ -86,7 +81,7 @@ class CountingShard:
         answer: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(deliveries=deliveries, since_s=time.monotonic(), answer=answer))
         if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+            self._flushing = asyncio.create_task(self._flush())  # begins when all calls that came together are in
         return await answer
 
     async def keep_healing(self) -> None:
@@ -101,7 +96,7 @@ class CountingShard:
 
     async def _flush(self) -> None:
         while self._waiting:
-            await asyncio.sleep(self._window_s)
+            # What arrives while a commit runs shares the next one: no fixed window makes a lonely crossing wait.
             group = self._next_group()
             try:
                 await self._commit_together(group)

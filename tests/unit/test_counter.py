@@ -51,7 +51,7 @@ def delivery(camera_id: int, lease_epoch: int = 1) -> Delivery:
 
 
 def shard(store: FakeStore, live: FakeLive) -> CountingShard:
-    return CountingShard(store, live, window_s=0.0)
+    return CountingShard(store, live)
 
 
 async def heal_once(counting: CountingShard, live: FakeLive) -> None:
@@ -136,23 +136,6 @@ def test_a_new_shard_rebuilds_what_a_former_one_may_have_left_untold():
 
     asyncio.run(run())
     assert live.healed == [True, False]
-
-
-def test_missed_news_are_made_good_when_redis_is_back():
-    live = FakeLive()
-
-    async def run() -> None:
-        counting = shard(FakeStore(), live)
-        await heal_once(counting, live)
-        live.down = True
-        await counting.commit([delivery(1)])
-        live.down = False
-        await heal_once(counting, live)
-        await counting.commit([delivery(1)])
-
-    asyncio.run(run())
-    assert live.healed == [True, True]
-    assert live.published == 1
 
 
 def test_a_commit_that_may_have_taken_place_after_all_is_made_good():
