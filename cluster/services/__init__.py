@@ -3,8 +3,9 @@
 import fcntl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
 from cluster.packages import ensure
@@ -38,6 +39,7 @@ class Services:
         self._settings = settings
         self._database_only = database_only
         self._started: list[PrivateService] = []
+        self._use = ExitStack()
         self._arrange(recall(settings.home))
 
     def _arrange(self, remembered: Remembered) -> None:
@@ -90,16 +92,19 @@ class Services:
             self._stop(self._private)
 
     def __enter__(self) -> "Services":
-        """Start."""
+        """Start, and be known as a user until the end."""
+        self._use.enter_context(self._used())
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop what ``start`` of this object started."""
+        """Stop what ``start`` of this object started, unless others have come to use it."""
         with self._alone():
-            self._stop(self._started)
+            self._use.close()
+            if not self._is_used():
+                self._stop(self._started)
 
     @property
     def _wanted(self) -> tuple[PrivateService | GivenService, ...]:
@@ -123,6 +128,25 @@ class Services:
             if not all(is_free(port) for port in remembered.ports.values()):
                 remembered = choose_ports_again(home, remembered)
         self._arrange(remembered)
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._users_file.open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            yield
+
+    def _is_used(self) -> bool:
+        with self._users_file.open("w") as users:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    @property
+    def _users_file(self) -> Path:
+        """Locked, shared, by every process that uses the services."""
+        return self._settings.home / "services.users"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -55,6 +55,15 @@ def test_services_outlive_a_caller_that_crashes_and_stop_without_a_trace(home: P
     assert not list(home.glob("*.process"))
 
 
+def test_a_short_command_does_not_stop_what_another_has_come_to_use(home: Path):
+    settings = Settings(home=home)
+    long, short = Services(settings, database_only=True), Services(settings, database_only=True)
+    with short:
+        long.__enter__()
+    assert long.postgres.running
+    long.__exit__(None, None, None)
+
+
 def test_only_loopback_is_listened_on(services: Services, services_home: Path):
     members = [member for pid in _pids(services_home) for member in _family(pid)]
     listening = {
