@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -139,34 +140,31 @@ class CameraFeed:
 
     def run(self) -> None:
         """Watch until the recording ends, the source cannot be watched, or ``close``: what the thread does."""
-        try:
-            while not self._closing.is_set():
-                self._state = "connecting"
-                again_in_s = self._watch_once()
-                if again_in_s is None:
-                    return
-                self._state = "waiting"
-                self._pause(again_in_s)
-        except BadInput as error:
-            self._fail(str(error))
-        except Exception as error:  # a camera whose thread is dead must not look alive
-            log.exception("Camera feed broke", camera=self._spec.name)
-            self._fail(redact(f"unexpected {type(error).__name__}: {error}"))
+        while not self._closing.is_set():
+            self._state = "connecting"
+            again_in_s = self._watch_once()
+            if again_in_s is None:
+                return
+            self._state = "waiting"
+            self._pause(again_in_s)
 
     def _watch_once(self) -> float | None:
         """Open the source and watch it to its end; seconds to wait before the next time, None where there is none."""
+        epoch = ""
         try:
             # One frame earlier than wanted: which frames are due depends on the frame before.
-            source = self._open_source(self._spec, max(1, self._start_seq - 1), self._clock_ns)
+            source = self._source = self._open_source(self._spec, max(1, self._start_seq - 1), self._clock_ns)
+            epoch = source.epoch
+            with closing(source):
+                self._watch(source)
         except SourceLost as error:
-            return self._after_trouble(str(error), epoch="")
-        self._source = source
-        try:
-            self._watch(source)
-        except SourceLost as error:
-            return self._after_trouble(str(error), epoch=source.epoch)
-        finally:
-            source.close()
+            return self._after_trouble(str(error), epoch=epoch)
+        except BadInput as error:
+            self._fail(str(error))
+            return None
+        except Exception as error:  # a live camera must come back whatever it was
+            log.exception("Camera feed broke", camera=self._spec.name)
+            return self._after_trouble(redact(f"unexpected {type(error).__name__}: {error}"), epoch=epoch)
         if self._closing.is_set():
             return None
         if self._recorded:
@@ -197,6 +195,7 @@ class CameraFeed:
             self._reconnects += 1
             self._trouble = ""
         self._tell("connected", first.id.epoch)
+        log.info("Camera is watched", camera=self._spec.name, epoch=first.id.epoch)
         return FrameSelector(
             fps=self._spec.detect_fps,
             started_ns=self._spec.started_ns if self._recorded else first.captured_ns,
@@ -215,16 +214,19 @@ class CameraFeed:
             return None
         watched = self._watched if self._watched and self._watched.epoch == epoch else None
         if watched:
+            log.warning("Camera was lost", camera=self._spec.name, reason=reason)
             self._tell("lost", epoch, reason)
             if watched.to_ns - watched.from_ns >= _STABLE_NS:
                 self._backoff.reset()
         elif reason != self._trouble:
+            log.warning("Camera cannot be reached", camera=self._spec.name, reason=reason)
             self._tell("refused", epoch, reason)
         self._trouble = reason
         return self._backoff.next_s()
 
     def _fail(self, reason: str) -> None:
         self._state = "failed"
+        log.error("Camera cannot be watched", camera=self._spec.name, reason=reason)
         self._tell("failed", self._watched.epoch if self._watched else "", reason)
 
     def _tell(self, kind: FeedEventKind, epoch: str, reason: str = "") -> None:
@@ -232,6 +234,5 @@ class CameraFeed:
         # A recording's news bear the time of its frames, so that a second run of it tells the same.
         at_frame = watched if self._recorded or kind == "connected" else None
         occurred_ns = at_frame.to_ns if at_frame else self._clock_ns()
-        log.info("Camera feed", camera=self._spec.name, news=kind, reason=reason)
         self._queue.put(FeedEvent(kind=kind, epoch=epoch, occurred_ns=occurred_ns, reason=reason, watched=watched))
         self._bell.set()

@@ -107,9 +107,12 @@ def test_a_file_that_is_not_video_fails_for_good() -> None:
     assert run.pauses == []
 
 
-def test_an_error_nobody_thought_of_fails_the_camera_loudly_without_its_password() -> None:
-    run = Run(FakeSource([frame(1)], error=ZeroDivisionError("at rtsp://joe:s3cret@camera/")))
-    assert run.news[-1] == ("failed", "unexpected ZeroDivisionError: at rtsp://***@camera/")
+def test_after_an_error_nobody_thought_of_a_live_camera_is_tried_again_and_its_password_is_not_told() -> None:
+    broken = FakeSource([frame(1)], error=ZeroDivisionError("at rtsp://joe:s3cret@camera/"))
+    run = Run(broken, FakeSource([frame(1, epoch="f")], epoch="f", error=SourceLost("it broke")))
+    assert run.news[1] == ("lost", "unexpected ZeroDivisionError: at rtsp://***@camera/")
+    assert [kind for kind, _ in run.news] == ["connected", "lost", "connected", "lost"]
+    assert broken.closed
 
 
 def test_the_newest_frame_wins_and_the_others_are_counted() -> None:
@@ -158,12 +161,17 @@ def test_a_recording_ends_with_the_time_of_its_last_frame() -> None:
     assert feed.stats.state == "ended"
 
 
-def test_a_recording_that_cannot_be_read_on_fails_instead_of_ending() -> None:
-    feed = recorded_feed(Opener(FakeSource([frame(1)], error=SourceLost("disk failed"))))
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(SourceLost("disk failed"), "disk failed"), (ZeroDivisionError("a bug"), "unexpected ZeroDivisionError: a bug")],
+)
+def test_a_recording_that_cannot_be_read_on_fails_instead_of_ending(error: Exception, reason: str) -> None:
+    feed = recorded_feed(Opener(FakeSource([frame(1)], error=error)))
     feed.run()
     last = feed.take(10)[-1]
     assert isinstance(last, FeedEvent)
-    assert (last.kind, last.reason) == ("failed", "disk failed")
+    assert (last.kind, last.reason) == ("failed", reason)
+    assert feed.stats.state == "failed"
 
 
 @pytest.mark.parametrize("detect_fps", [None, 8.0, 10.0])
