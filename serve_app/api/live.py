@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect, status
 
-from schema.errors import BadInput
+from schema.errors import BadInput, Retryable
 from serve_app.api import V1
 from serve_app.api.backend import Backend, OpenBackend
 from serve_app.api.lookup import find_camera
@@ -33,6 +33,9 @@ async def live(websocket: WebSocket, backend: OpenBackend, camera: Annotated[lis
         await _check(backend, camera or [])
     except BadInput as error:
         await websocket.close(status.WS_1008_POLICY_VIOLATION, str(error)[:120])
+        return
+    except Retryable as error:
+        await websocket.close(status.WS_1013_TRY_AGAIN_LATER, str(error)[:120])
         return
     client = backend.hub.join(frozenset(camera) if camera else None)
     backend.metrics.websocket_clients.inc()

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import Engine
+from websockets import CloseCode
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from cluster.main import Running
@@ -57,12 +59,15 @@ def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
     try:
         time.sleep(OUTAGE_S)
         waiting = street.journal.found(street.ids) - before
-        refusal = http.get("/readyz")
-        figures = http.get("/metrics")
+        answers = {path: http.get(path).status_code for path in ("/healthz", "/metrics", "/readyz", "/api/v1/counts")}
+        with connect(street.live_url, proxy=None) as client, pytest.raises(ConnectionClosed) as refusal:
+            client.recv(timeout=5)
     finally:
         services.postgres.start()
     back_ns = time.time_ns()
-    assert (refusal.status_code, figures.status_code) == (503, 200)
+    assert answers == {"/healthz": 200, "/metrics": 200, "/readyz": 503, "/api/v1/counts": 503}
+    assert refusal.value.rcvd is not None
+    assert refusal.value.rcvd.code == CloseCode.TRY_AGAIN_LATER
     eventually("what was found in the meantime is stored", lambda: waiting <= street.crossings())
     street.stop()
     check_agreement(street)
