@@ -16,13 +16,13 @@ from typing import Protocol
 
 import structlog
 
-from actors.counting.session import CountingSession
+from actors.books import Books
 from actors.feed import CameraFeed, FeedEvent
-from actors.looks import IN_FLIGHT, Look, Looks
+from actors.looks import IN_FLIGHT, Looks
 from actors.watch import Watch
 from schema.camera import CameraSpec
 from schema.errors import Retryable
-from schema.events import Delivery, Detections, Frame, Observation
+from schema.events import Delivery, Frame
 from schema.ports import Detector
 from schema.work import Assignment, WorkerStatus
 
@@ -75,9 +75,8 @@ class CameraWorker:
         pool = pool or ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"{name}-detect")
         self._looks = Looks(detector, limit=BATCH_FRAMES, pool=pool, ring=self._bell.set)
         self._lock = threading.Lock()
-        self._session = CountingSession()
-        self._watches: dict[int, Watch] = {}
-        self._unsaved: list[Delivery] = []
+        self._books = Books(clock_ns)
+        self._watches = self._books.watches
         self._first = 0
         self._draining = False
         self._stopped = threading.Event()
@@ -103,7 +102,8 @@ class CameraWorker:
             watch = self._watches.pop(camera_id, None)
             if watch is None:
                 return
-            self._let_go(watch)
+            self._books.let_go(watch)
+            self._save()
         watch.feed.close()
 
     def edit(self, spec: CameraSpec) -> None:
@@ -111,9 +111,7 @@ class CameraWorker:
         with self._lock:
             watch = self._watches.get(spec.id)
             if watch is not None:
-                watch.change(spec)
-                if watch.epoch is not None:
-                    watch.found(self._session.set_scene(spec.id, spec.scene))
+                self._books.edit(watch, spec)
 
     def refused(self, camera_id: int, lease_epoch: int) -> None:
         """The store says that this lease is over: drop the camera at once, delivering nothing more."""
@@ -122,8 +120,7 @@ class CameraWorker:
             if watch is None or watch.lease_epoch > lease_epoch:
                 return
             del self._watches[camera_id]
-            if watch.epoch is not None:
-                self._session.close(camera_id)
+            self._books.drop(watch)
         log.warning("Camera given to another worker, dropped", worker=self.name, camera=watch.spec.name)
         watch.feed.close()
 
@@ -152,8 +149,8 @@ class CameraWorker:
                 return False
             look = self._looks.next_answered()
             if look is not None:
-                self._apply(look)
-            self._collect_due()
+                self._books.apply(look)
+            self._books.collect_due()
             self._save()
             return self._gather() or look is not None
 
@@ -176,7 +173,7 @@ class CameraWorker:
 
     def _gather(self) -> bool:
         """Ask the detector about what is ready: one item of each camera in turn, live cameras first."""
-        if not self._looks.has_room or self._draining or self._unsaved:
+        if not self._looks.has_room or self._draining or self._books.unsaved:
             return False
         watches = list(self._watches.values())
         self._first = (self._first + 1) % max(1, len(watches))
@@ -194,105 +191,13 @@ class CameraWorker:
             self._looks.ask(items)
         return bool(items)
 
-    def _apply(self, look: Look) -> None:
-        """Count a batch: as many rounds as it has frames of one camera, each round all cameras together."""
-        if (error := look.answer.exception()) is not None:
-            self._give_up(look, error)
-            return
-        found = look.answer.result()
-        together: dict[int, Observation] = {}
-        for place, (watch, item) in enumerate(look.items):
-            if self._watches.get(watch.spec.id) is not watch or watch.failed:
-                continue
-            if watch.spec.id in together or isinstance(item, FeedEvent):
-                self._advance(together)
-                together = {}
-            if isinstance(item, FeedEvent):
-                self._take_news(watch, item)
-                continue
-            if watch.epoch != item.id.epoch:
-                self._begin(watch, item.id.epoch, item.captured_ns)
-            if not watch.failed and (item.still or place in found):
-                together[watch.spec.id] = self._observe(watch, item, found.get(place))
-        self._advance(together)
-
-    def _observe(self, watch: Watch, frame: Frame, found: Detections | None) -> Observation:
-        detections = watch.last_seen if found is None else found
-        watch.saw(frame, detections, self._clock_ns())
-        return Observation(
-            frame=frame.id,
-            captured_ns=frame.captured_ns,
-            width_px=frame.picture.width,
-            height_px=frame.picture.height,
-            detections=detections,
-        )
-
-    def _advance(self, together: dict[int, Observation]) -> None:
-        if not together:
-            return
-        for crossing in self._session.advance(list(together.values())):
-            self._watches[crossing.camera_id].found([crossing])
-
-    def _begin(self, watch: Watch, epoch: str, first_ns: int) -> None:
-        self._end(watch)
-        if watch.expected_epoch and epoch != watch.expected_epoch:
-            watch.fail("the file is no longer the one that was to be counted", self._clock_ns())
-            return
-        state = watch.begin(epoch, first_ns)
-        try:
-            self._session.open(watch.spec.id, epoch, watch.spec.scene, state)
-        except ValueError as error:
-            watch.end_epoch()
-            watch.fail(f"its checkpoint cannot be used: {error}", self._clock_ns())
-
-    def _end(self, watch: Watch, *, finished: bool = False) -> None:
-        """End a stream epoch; whoever is still in the picture is counted out of it."""
-        if watch.epoch is not None:
-            watch.found(self._session.close(watch.spec.id))
-            self._unsaved.append(watch.deliver(self._clock_ns(), finished=finished))
-            watch.end_epoch()
-
-    def _take_news(self, watch: Watch, event: FeedEvent) -> None:
-        if event.kind == "connected" and event.epoch:
-            self._begin(watch, event.epoch, event.occurred_ns)
-        watch.happened(event, self._clock_ns())
-        if event.kind in ("lost", "ended"):
-            self._end(watch, finished=watch.recorded and event.kind == "ended")
-
-    def _let_go(self, watch: Watch) -> None:
-        if watch.recorded:
-            # Goes on elsewhere from here, with the people who are in the picture.
-            if watch.epoch is not None:
-                state = self._session.snapshot(watch.spec.id)
-                self._unsaved.append(watch.deliver(self._clock_ns(), state=state))
-                self._session.close(watch.spec.id)
-        else:
-            self._end(watch)
-        self._save()
-
-    def _give_up(self, look: Look, error: BaseException) -> None:
-        """A batch that the detector will never answer: live cameras miss its frames, recorded ones stop."""
-        log.error("Detector cannot look at a batch", worker=self.name, error=str(error))
-        for watch in {watch.spec.id: watch for watch, _ in look.items}.values():
-            if watch.recorded and not watch.failed:
-                watch.fail(str(error), self._clock_ns())
-                watch.feed.close()
-
-    def _collect_due(self) -> None:
-        now_ns = self._clock_ns()
-        for watch in self._watches.values():
-            if watch.delivery_due(now_ns):
-                counting = watch.recorded and watch.epoch is not None
-                state = self._session.snapshot(watch.spec.id) if counting else None
-                self._unsaved.append(watch.deliver(now_ns, state=state))
-
     def _save(self) -> bool:
         """Journal what is unsaved; False while there is no room."""
-        if self._unsaved:
+        if self._books.unsaved:
             try:
-                self._outgoing.append(self._unsaved)
+                self._outgoing.append(self._books.unsaved)
             except Retryable as error:
                 log.warning("Journal takes nothing, cameras wait", worker=self.name, error=str(error))
                 return False
-            self._unsaved = []
+            self._books.unsaved = []
         return True

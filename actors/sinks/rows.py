@@ -22,6 +22,8 @@ def streams(deliveries: Iterable[Delivery]) -> list[Row]:
     """One row a stream, with the furthest checkpoint of all its deliveries."""
     rows: dict[tuple[int, str], Row] = {}
     for delivery in deliveries:
+        if not delivery.epoch:  # news of a camera that could not be opened: there is no stream
+            continue
         key = delivery.camera_id, delivery.epoch
         checkpoint = delivery.checkpoint
         begin = (*key, to_datetime(delivery.started_ns), delivery.is_file)
