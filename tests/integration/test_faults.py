@@ -78,8 +78,10 @@ def check(engine, begun, undisturbed):
         assert (rule.count_in, rule.count_out) == (ways.count("in"), ways.count("out"))
 
 
-def kill_actor(name):
-    (actor,) = [actor for actor in list_actors(filters=[("state", "=", "ALIVE")]) if actor.name == name]
+def kill_actor(running, name):
+    # Named, because another Ray may run on this machine.
+    alive = list_actors(address=f"http://{running.dashboard_url}", filters=[("state", "=", "ALIVE")])
+    (actor,) = [actor for actor in alive if actor.name == name]
     os.kill(actor.pid, signal.SIGKILL)
 
 
@@ -95,8 +97,8 @@ def test_the_detector_replica_is_killed(backfill, engine, undisturbed):
     check(engine, backfill(lambda: os.kill(ServedDetector().condition().pid, signal.SIGKILL)), undisturbed)
 
 
-def test_the_counting_actor_is_killed(backfill, engine, undisturbed):
-    check(engine, backfill(lambda: kill_actor(counter_actor(0))), undisturbed)
+def test_the_counting_actor_is_killed(backfill, replaying, engine, undisturbed):
+    check(engine, backfill(lambda: kill_actor(replaying, counter_actor(0))), undisturbed)
 
 
 def test_a_stale_worker_that_wakes_after_its_camera_was_placed_elsewhere_is_refused(
