@@ -1,6 +1,7 @@
 """``turnstile up``, ``status``, ``backfill`` into what runs, and ``down``, as a user calls them."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cluster.cli import run
 from tests.integration.replayed import free_port
 
 pytestmark = pytest.mark.integration
@@ -62,3 +64,37 @@ def test_a_system_is_started_asked_joined_and_stopped(home, clip):
     finally:
         up.kill()
         up.communicate()
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("postgres_dsn", "postgresql://me:hush@127.0.0.1:{port}/db"),
+        ("redis_url", "redis://:hush@127.0.0.1:{port}/0"),
+        ("amqp_url", "amqp://me:hush@127.0.0.1:{port}/"),
+    ],
+)
+def test_up_on_a_server_that_is_down_is_one_line_and_exit_code_2(home, monkeypatch, capsys, key, url):
+    port = free_port()
+    monkeypatch.chdir(home)
+    monkeypatch.setenv(f"TURNSTILE_{key.upper()}", url.format(port=port))
+    assert run(["up"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert f"127.0.0.1:{port}" in said.err
+    assert key in said.err
+    assert "hush" not in said.err
+
+
+def test_up_on_a_port_that_is_taken_is_one_line_and_exit_code_2(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("TURNSTILE_API__PORT", str(port))
+        assert run(["up"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert f"127.0.0.1:{port}" in said.err
+    assert "api.port" in said.err
