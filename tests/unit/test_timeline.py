@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.timeline import SECOND_NS, FileTimeline, FrameSampler, extend
 
 MS = 1_000_000
+# A busy machine may take long over an example; what is tested here has nothing to do with it.
+UNTIMED = settings(deadline=None)
 
 
 def times(stamps_ms: list[int | None], *, started_ns: int = 0) -> list[float]:
@@ -35,6 +37,7 @@ def test_a_pause_in_a_recording_is_kept() -> None:
     assert times([0, 40, 600_000]) == [0, 40, 600_000]
 
 
+@UNTIMED
 @given(st.lists(st.none() | st.integers(-(2**62), 2**62), max_size=50))
 def test_time_always_goes_forward(stamps_ns: list[int | None]) -> None:
     timeline = FileTimeline(started_ns=7, period_ns=40 * MS)
@@ -66,6 +69,7 @@ def test_no_rate_takes_all() -> None:
     assert taken(frames_ms=[0, 1, 2], fps=None) == [0, 1, 2]
 
 
+@UNTIMED
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=60), st.floats(0.5, 60), st.data())
 def test_a_resumed_file_gives_the_frames_of_an_undisturbed_run(
     steps: list[int], fps: float, data: st.DataObject
