@@ -9,13 +9,13 @@ BIN := $(VENV)/bin
 SERVICES := $(if $(TURNSTILE_POSTGRES_DSN),,postgresql) $(if $(TURNSTILE_REDIS_URL),,redis) \
 	$(if $(TURNSTILE_AMQP_URL),,rabbitmq)
 
-.PHONY: demo test lint bench setup python packages test-packages
+.PHONY: demo test lint bench setup video python packages test-packages
 .NOTPARALLEL:
 
 demo: setup
 	@$(BIN)/turnstile demo $(ARGS)
 
-test: test-packages setup lint
+test: test-packages setup video lint
 	$(BIN)/pytest $(ARGS)
 
 lint: setup
@@ -28,6 +28,9 @@ bench: setup $(VENV)/.ready-for-bench
 	$(BIN)/turnstile bench $(ARGS)
 
 setup: packages $(VENV)/.ready
+
+video: setup
+	@$(BIN)/python -m cluster.demo_video
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \

@@ -115,3 +115,10 @@ def _run(command: list[str], folder: Path) -> None:
 def _is_right(file: Path) -> bool:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest() == SHA256
+
+
+if __name__ == "__main__":
+    # Set-up fetches it, so that tests find it.
+    from schema.settings import load_settings
+
+    demo_video(load_settings())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -64,22 +63,3 @@ def replaying(system: Running) -> Iterator[Running]:
     system.change_model(REPLAY)
     yield system
     system.change_model("ssdlite")
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 150 frames of the demo's video, copied without decoding."""
-    import av
-
-    from tests.integration.replayed import VTEST, need_data
-
-    need_data()
-    path = tmp_path_factory.mktemp("clip") / "clip.avi"
-    with av.open(str(VTEST)) as source, av.open(str(path), "w") as copy:
-        stream = source.streams.video[0]
-        target = copy.add_stream_from_template(stream)
-        packets = (packet for packet in source.demux(stream) if packet.dts is not None)
-        for _, packet in zip(range(150), packets, strict=False):
-            packet.stream = target
-            copy.mux(packet)
-    return path
