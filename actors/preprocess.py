@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schema.events import Detections
-from schema.ports import DetectorSpec, Picture
+from schema.picture import Picture
+from schema.ports import DetectorSpec
 
 _PADDING = 114
 """The grey around letterboxed pictures that YOLO models are trained with."""

@@ -15,7 +15,7 @@ from cluster.drawing import Painter
 from cluster.whole_file import whole_file
 from schema.errors import BadInput
 from schema.geometry import Scene
-from schema.ports import Picture
+from schema.picture import Picture
 
 SUFFIXES = (".mp4", ".mkv", ".mov")
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from schema.ports import Picture
+from schema.picture import Picture
 
 Direction = Literal["in", "out"]
 Cause = Literal["crossed", "appeared", "lost"]

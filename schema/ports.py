@@ -3,39 +3,14 @@
 Every port has one contract test suite in ``tests/contracts``, run over every adapter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from schema.events import Committed, Delivery, Detections, Frame, FrameId
-
-
-class Picture(Protocol):
-    """A decoded frame that scales itself on demand."""
-
-    @property
-    def width(self) -> int:
-        """Width in pixels, as decoded."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """Height in pixels, as decoded."""
-        ...
-
-    def rgb(self, width: int, height: int) -> NDArray[np.uint8]:
-        """Colour picture scaled to (height, width, 3), uint8 RGB."""
-        ...
-
-    def luma(self, width: int, height: int) -> NDArray[np.uint8]:
-        """Brightness scaled to (height, width), uint8."""
-        ...
+from schema.events import Committed, Delivery, Detections, Frame, FrameId
 
 
 class FrameSource(Protocol):
