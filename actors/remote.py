@@ -14,14 +14,14 @@ import structlog
 from ray.exceptions import RayError, RayTaskError
 
 from actors.backoff import Backoff
-from actors.camera import CameraWorker
 from actors.counter import CountingShard
-from actors.journal import Journal
 from actors.meters import CountingMeters, WorkerMeters
-from actors.sender import Commit, Sender
 from actors.sinks.postgres import PostgresStore
 from actors.sinks.rabbitmq import OutboxRelay
 from actors.sinks.redis import RedisSink
+from actors.worker.camera import CameraWorker
+from actors.worker.journal import Journal
+from actors.worker.sender import Commit, Sender
 from schema.camera import CameraSpec
 from schema.errors import Permanent, Retryable, StoreUnavailable
 from schema.events import Delivery

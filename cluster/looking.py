@@ -19,8 +19,8 @@ from queue import Empty, SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.preprocess import Letterbox, letterbox
-from actors.timeline import FrameSampler
+from actors.capture.preprocess import Letterbox, letterbox
+from actors.capture.timeline import FrameSampler
 from schema.events import Detections, Frame, Observation
 from schema.ports import Detector, FrameSource
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from actors.capture import VideoInfo, fingerprint, probe
+from actors.capture.sources import VideoInfo, fingerprint, probe
 from cluster.catalogue import RECORDING
 from cluster.count import CountResult, RuleCount
 from schema.database import transaction

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.capture import FileSource, probe
-from actors.live import RtspSource
+from actors.capture.sources import FileSource, probe
+from actors.capture.stream import RtspSource
 from schema.errors import BadInput, SourceLost
 from schema.events import Frame, FrameId
 from schema.ports import FrameSource

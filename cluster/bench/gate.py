@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.feed import CameraFeed, FeedEvent
-from actors.preprocess import letterbox
+from actors.capture.feed import CameraFeed, FeedEvent
+from actors.capture.preprocess import letterbox
 from cluster.bench.measure import Measure, medians
 from schema.camera import CameraSpec
 from schema.geometry import Scene

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from actors.capture import FileSource
+from actors.capture.sources import FileSource
 from cluster.demo_video import demo_video
 from schema.errors import BadInput
 from schema.events import Frame

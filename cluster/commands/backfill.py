@@ -13,7 +13,7 @@ from rich import progress
 from rich.console import Console
 from sqlalchemy import Engine
 
-from actors.capture import probe
+from actors.capture.sources import probe
 from cluster import count_report, replay
 from cluster.commands.options import Config, Json
 from cluster.count import CountResult

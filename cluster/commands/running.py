@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from sqlalchemy import Engine
 
-from actors.capture import probe
+from actors.capture.sources import probe
 from cluster.commands.options import Config, Json
 from cluster.commands.stopping import asked_to_stop
 from cluster.home import alone, join_ray, owner

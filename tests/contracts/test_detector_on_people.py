@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from actors.preprocess import letterbox
+from actors.capture.preprocess import letterbox
 from schema.events import Detections, Frame
 from schema.mot import read_mot
 from serve_app.detector.choose import open_detector
@@ -17,7 +17,7 @@ SIZE = np.array([768, 576, 768, 576])
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
     """Every 60th frame of the demo's video."""
-    from actors.capture import FileSource
+    from actors.capture.sources import FileSource
 
     source = FileSource(vtest(), 1, 0)
     return [frame for frame in source.frames() if frame.id.seq % 60 == 0]

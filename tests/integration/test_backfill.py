@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.capture import FileSource
+from actors.capture.sources import FileSource
 from cluster import replay
 from cluster.count import count_video
 from cluster.replay import Recording

@@ -7,7 +7,7 @@ import time
 import pytest
 from ray.util.state import list_actors
 
-from actors.capture import FileSource
+from actors.capture.sources import FileSource
 from cluster import replay
 from cluster.count import count_video
 from cluster.replay import Recording

@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import pytest
 
-from actors import feed as feed_module
-from actors.feed import CameraFeed, FeedEvent
-from actors.live import SILENCE_S, RtspSource
+from actors.capture import feed as feed_module
+from actors.capture.feed import CameraFeed, FeedEvent
+from actors.capture.stream import SILENCE_S, RtspSource
 from schema.camera import CameraSpec
 from schema.errors import SourceLost
 from schema.events import Frame

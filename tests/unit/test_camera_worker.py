@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from actors.camera import BATCH_FRAMES, CameraWorker
-from actors.feed import FeedEvent, FeedStats
-from actors.looks import IN_FLIGHT
+from actors.capture.feed import FeedEvent, FeedStats
+from actors.worker.camera import BATCH_FRAMES, CameraWorker
+from actors.worker.looks import IN_FLIGHT
 from schema.camera import CameraSpec
 from schema.errors import DetectorUnavailable, Permanent, Retryable
 from schema.events import Detections, Frame, FrameId

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from actors.capture import FileSource, LoopedFileSource, fingerprint, probe
+from actors.capture.sources import FileSource, LoopedFileSource, fingerprint, probe
 from schema.errors import BadInput
 from schema.events import Frame
 

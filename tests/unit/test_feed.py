@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from actors.backoff import CAP_S, FIRST_S, Backoff
-from actors.feed import RECORDED_FRAMES_AHEAD, CameraFeed
-from actors.feed_queue import FeedEvent
+from actors.capture.feed import RECORDED_FRAMES_AHEAD, CameraFeed
+from actors.capture.feed_queue import FeedEvent
 from schema.camera import CameraSpec
 from schema.errors import BadInput, SourceLost
 from schema.events import Frame

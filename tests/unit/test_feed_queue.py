@@ -1,6 +1,6 @@
 """The queue between a camera's thread and its worker."""
 
-from actors.feed_queue import FeedEvent, FeedQueue
+from actors.capture.feed_queue import FeedEvent, FeedQueue
 from schema.events import Frame
 from tests.unit.fake_camera import frame
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from actors.journal import Journal, JournalFull
+from actors.worker.journal import Journal, JournalFull
 from schema.events import CameraEvent, Checkpoint, Coverage, Crossing, Delivery, crossing_id
 from schema.wire import pack_delivery, unpack_delivery
 
@@ -110,7 +110,7 @@ def test_the_journal_of_a_killed_process_is_taken_over(tmp_path: Path):
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from actors.journal import Journal\n"
+            "import sys, time; from pathlib import Path; from actors.worker.journal import Journal\n"
             "from tests.unit.test_journal import delivery\n"
             "journal = Journal(Path(sys.argv[1])); journal.append([delivery(3)]); print(flush=True); time.sleep(60)",
             str(tmp_path),

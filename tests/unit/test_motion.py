@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from actors.motion import MotionGate, luma_size
-from actors.timeline import SECOND_NS
+from actors.capture.motion import MotionGate, luma_size
+from actors.capture.timeline import SECOND_NS
 
 WIDTH, HEIGHT = 240, 135
 FPS = 8

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from actors.preprocess import letterbox
+from actors.capture.preprocess import letterbox
 from schema.events import Detections
 from schema.ports import DetectorSpec
 

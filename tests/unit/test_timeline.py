@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.timeline import SECOND_NS, FileTimeline, FrameSampler, extend
+from actors.capture.timeline import SECOND_NS, FileTimeline, FrameSampler, extend
 
 MS = 1_000_000
 # A busy machine may take long over an example; what is tested here has nothing to do with it.

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import structlog
 
+from actors.capture.feed import FeedEvent
 from actors.counting.session import CountingSession
-from actors.feed import FeedEvent
-from actors.looks import Look
-from actors.watch import Watch
+from actors.worker.looks import Look
+from actors.worker.watch import Watch
 from schema.camera import CameraSpec
 from schema.events import Delivery, Detections, Frame, Observation
 

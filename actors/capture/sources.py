@@ -15,10 +15,10 @@ import structlog
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from actors.live import RtspSource
-from actors.picture import DecodedPicture, Scaler
-from actors.reader import VideoReader, frame_rate, open_video_file
-from actors.timeline import SECOND_NS, FileTimeline
+from actors.capture.picture import DecodedPicture, Scaler
+from actors.capture.reader import VideoReader, frame_rate, open_video_file
+from actors.capture.stream import RtspSource
+from actors.capture.timeline import SECOND_NS, FileTimeline
 from schema.camera import CameraSpec
 from schema.errors import BadInput, SourceLost
 from schema.events import Frame, FrameId

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.timeline import SECOND_NS
+from actors.capture.timeline import SECOND_NS
 
 _BACKGROUND_TAU_NS = 4 * SECOND_NS
 _HOLD_OPEN_NS = SECOND_NS

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from uuid import UUID, uuid5
 
-from actors.feed import CameraFeed, FeedEvent
+from actors.capture.feed import CameraFeed, FeedEvent
 from schema.camera import CameraSpec
 from schema.events import CameraEvent, Checkpoint, Coverage, Crossing, Delivery, Detections, Frame
 from schema.work import Assignment, CameraState, CameraStatus

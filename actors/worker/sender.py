@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from actors.backoff import Backoff
-from actors.journal import Entry, Journal
+from actors.worker.journal import Entry, Journal
 from schema.errors import Retryable
 from schema.events import Delivery
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from actors.motion import MotionGate, luma_size
-from actors.timeline import SECOND_NS, FrameSampler
+from actors.capture.motion import MotionGate, luma_size
+from actors.capture.timeline import SECOND_NS, FrameSampler
 from schema.events import Frame
 
 _KEEP_ALIVE_NS = SECOND_NS // 2

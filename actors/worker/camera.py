@@ -16,10 +16,10 @@ from typing import Protocol
 
 import structlog
 
-from actors.books import Books
-from actors.feed import CameraFeed, FeedEvent
-from actors.looks import IN_FLIGHT, Looks
-from actors.watch import Watch
+from actors.capture.feed import CameraFeed, FeedEvent
+from actors.worker.books import Books
+from actors.worker.looks import IN_FLIGHT, Looks
+from actors.worker.watch import Watch
 from schema.camera import CameraSpec
 from schema.errors import Retryable
 from schema.events import Delivery, Frame

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from actors.feed import FeedEvent
-from actors.preprocess import Letterbox, letterbox
-from actors.watch import Watch
+from actors.capture.feed import FeedEvent
+from actors.capture.preprocess import Letterbox, letterbox
+from actors.worker.watch import Watch
 from schema.errors import Retryable
 from schema.events import Detections, Frame
 from schema.ports import Detector, DetectorSpec

@@ -9,9 +9,9 @@ import av.error
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from actors.picture import DecodedPicture, Scaler
-from actors.reader import VideoReader, video_stream
-from actors.timeline import SECOND_NS
+from actors.capture.picture import DecodedPicture, Scaler
+from actors.capture.reader import VideoReader, video_stream
+from actors.capture.timeline import SECOND_NS
 from schema.errors import SourceLost
 from schema.events import Frame, FrameId
 from schema.sources import redact

@@ -10,11 +10,11 @@ from typing import Literal
 import structlog
 
 from actors.backoff import Backoff
-from actors.capture import open_source
-from actors.feed_queue import FeedEvent, FeedEventKind, FeedQueue
-from actors.motion import MotionGate
-from actors.selection import FrameSelector
-from actors.timeline import SECOND_NS, extend
+from actors.capture.feed_queue import FeedEvent, FeedEventKind, FeedQueue
+from actors.capture.motion import MotionGate
+from actors.capture.selection import FrameSelector
+from actors.capture.sources import open_source
+from actors.capture.timeline import SECOND_NS, extend
 from schema.camera import CameraSpec
 from schema.errors import BadInput, SourceLost
 from schema.events import Coverage, Frame

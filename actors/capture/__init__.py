@@ -1,0 +1,1 @@
+"""From a source to frames worth looking at: opening, decoding, reconnecting, picking, scaling."""
