@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import numpy as np
-import supervision as sv
+import supervision as sv  # pyright: ignore[reportMissingImports] - in the bench extra only
 from numpy.typing import NDArray
-from trackers import ByteTrackTracker
+from trackers import ByteTrackTracker  # pyright: ignore[reportMissingImports] - in the bench extra only
 from ultralytics.engine.results import Boxes
 from ultralytics.trackers.byte_tracker import BYTETracker
 
