@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from cluster.services import Services
 
 _TEMPLATE = "turnstile_template"
 _numbers = count(1)
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
