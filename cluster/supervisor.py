@@ -116,10 +116,16 @@ class Supervisor:
             now_s: a clock that never goes back.
 
         Raises:
-            Retryable: the store does not answer; everything stays as it is.
+            Retryable: the store does not answer; everything stays where it is.
         """
         statuses = self._fleet.statuses(PING_S)
         self._note_answers(statuses, now_s)
+        # Before the store is asked: while it is away, people want to see how the workers cope.
+        self.overview = replace(
+            self.overview,
+            workers=tuple(status for status in statuses.values() if status is not None),
+            silent=tuple(name for name, status in statuses.items() if status is None),
+        )
         wanted = {spec.id: spec for spec in self._catalogue.wanted()}
         self._mend_fleet(statuses, len(wanted), now_s)
         held = _held(statuses)
@@ -131,11 +137,8 @@ class Supervisor:
             if statuses[name] is not None:
                 self._provide(wanted[camera_id], name, held.get(camera_id))
         self._catalogue.renew([(camera_id, status.lease_epoch) for camera_id, (_, status) in held.items()])
-        self.overview = Overview(
-            workers=tuple(status for status in statuses.values() if status is not None),
-            silent=tuple(name for name, status in statuses.items() if status is None),
-            unplaced=tuple(spec.name for spec in wanted.values() if spec.id not in self._placed),
-        )
+        unplaced = tuple(spec.name for spec in wanted.values() if spec.id not in self._placed)
+        self.overview = replace(self.overview, unplaced=unplaced)
 
     def _note_answers(self, statuses: Mapping[str, WorkerStatus | None], now_s: float) -> None:
         for name, status in statuses.items():

@@ -51,7 +51,7 @@ def check_agreement(street: Street) -> None:
 
 
 def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
-    street: Street, services: Services, http: httpx.Client
+    street: Street, services: Services, replaying: Running, http: httpx.Client
 ) -> None:
     before = street.crossings()
     gone_ns = time.time_ns()
@@ -59,12 +59,15 @@ def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
     try:
         time.sleep(OUTAGE_S)
         waiting = street.journal.found(street.ids) - before
+        unsent_bytes = sum(worker.unsent_bytes for worker in replaying.overview().workers)
         answers = {path: http.get(path).status_code for path in ("/healthz", "/metrics", "/readyz", "/api/v1/counts")}
         with connect(street.live_url, proxy=None) as client, pytest.raises(ConnectionClosed) as refusal:
             client.recv(timeout=5)
     finally:
         services.postgres.start()
     back_ns = time.time_ns()
+    assert len(waiting) >= 10, "counting goes on, into the journals"
+    assert unsent_bytes > 0
     assert answers == {"/healthz": 200, "/metrics": 200, "/readyz": 503, "/api/v1/counts": 503}
     assert refusal.value.rcvd is not None
     assert refusal.value.rcvd.code == CloseCode.TRY_AGAIN_LATER

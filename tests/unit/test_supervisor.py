@@ -199,6 +199,15 @@ def test_while_the_store_is_away_everything_stays(supervisor, fleet, catalogue):
     assert len(fleet.told) == 4
 
 
+def test_while_the_store_is_away_the_overview_still_tells_how_the_workers_are(supervisor, fleet, catalogue):
+    run(supervisor, 0)
+    catalogue.away = True
+    fleet.hung.add("w0")
+    with pytest.raises(StoreUnavailable):
+        supervisor.step(1)
+    assert supervisor.overview.silent == ("w0",)
+
+
 def test_a_new_supervisor_takes_over_what_it_finds(supervisor, fleet, catalogue):
     run(supervisor, 0)
     run(Supervisor(fleet, catalogue, per_worker=10), 100, 101)
