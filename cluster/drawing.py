@@ -124,7 +124,7 @@ class Painter:
         along /= np.hypot(*along) or 1.0
         # y points down, so a quarter turn to the right is (-y, x).
         inwards = np.array([-along[1], along[0]]) * (-1 if line.flip else 1)
-        foot = (np.array(a) + np.array(b)) / 2
+        foot = np.array(a) * 0.25 + np.array(b) * 0.75  # away from the middle, where lines tend to cross
         neck, tip = foot + inwards * self._px(26), foot + inwards * self._px(44)
         head = np.array([tip, neck + along * self._px(11), neck - along * self._px(11)]).round().astype(np.int32)
         shaft = tuple(foot.round().astype(int).tolist()), tuple(neck.round().astype(int).tolist())

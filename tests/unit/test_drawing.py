@@ -47,8 +47,8 @@ def paint(painter: Painter, now_ns: int = 0, tracks=(), crossings=()) -> np.ndar
 
 
 def green_columns(picture: np.ndarray) -> np.ndarray:
-    """Columns of the middle rows where the arrow's green is."""
-    middle = picture[HEIGHT // 2 - 10 : HEIGHT // 2 + 10].astype(int)
+    """Columns in which the arrow's green is, at its height: three quarters down the line."""
+    middle = picture[HEIGHT * 3 // 4 - 10 : HEIGHT * 3 // 4 + 10].astype(int)
     return np.flatnonzero((np.abs(middle - GREEN).sum(axis=2) < 20).any(axis=0))
 
 
