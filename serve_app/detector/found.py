@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from schema.errors import BadInput
 from schema.events import Detections
+from schema.ports import DetectorSpec
 
 MIN_SCORE = 0.1
 """Weaker sightings are noise even to a tracker that takes weak ones second."""
@@ -34,6 +35,17 @@ def person_class(names: Mapping[int, str] | Sequence[str], model: str) -> int:
         if name.strip().lower() == PERSON:
             return int(number)
     raise BadInput(f"model '{model}' has no class named '{PERSON}': give one that was trained to find people")
+
+
+def check_pictures(batch: NDArray[np.uint8], spec: DetectorSpec) -> None:
+    """Refuse a batch of another size than the model takes.
+
+    Raises:
+        ValueError: it is not uint8 (N, H, W, 3) with H and W as in ``spec``.
+    """
+    wanted = (spec.height, spec.width, 3)
+    if batch.shape[1:] != wanted or batch.dtype != np.uint8:
+        raise ValueError(f"pictures are {batch.dtype} {batch.shape[1:]}, the model wants uint8 {wanted}")
 
 
 def model_name(path: Path) -> str:

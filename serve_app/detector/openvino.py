@@ -17,7 +17,7 @@ from openvino import Core, InferRequest, Tensor
 from schema.errors import BadInput
 from schema.events import Detections, FrameId
 from schema.ports import DetectorSpec
-from serve_app.detector.found import detections, model_name
+from serve_app.detector.found import check_pictures, detections, model_name
 from serve_app.detector.graph import read_graph
 
 _REQUESTS_A_STREAM = 2  # one being computed, one waiting, so that a stream never idles while Python reads a result
@@ -60,9 +60,7 @@ class OpenVinoDetector:
         Raises:
             ValueError: the pictures are not of the size in ``spec``.
         """
-        wanted = (self._spec.height, self._spec.width, 3)
-        if batch.shape[1:] != wanted or batch.dtype != np.uint8:
-            raise ValueError(f"pictures are {batch.dtype} {batch.shape[1:]}, the model wants uint8 {wanted}")
+        check_pictures(batch, self._spec)
         found: list[Detections] = []
         running: deque[InferRequest] = deque()
         try:

@@ -25,7 +25,15 @@ from ultralytics import YOLO
 from schema.errors import BadInput
 from schema.events import Detections, FrameId
 from schema.ports import DetectorSpec
-from serve_app.detector.found import MIN_SCORE, SAME_PERSON_IOU, detections, model_name, model_version, person_class
+from serve_app.detector.found import (
+    MIN_SCORE,
+    SAME_PERSON_IOU,
+    check_pictures,
+    detections,
+    model_name,
+    model_version,
+    person_class,
+)
 
 _MAX_PEOPLE = 300
 _HALF = 16
@@ -70,9 +78,7 @@ class UltralyticsDetector:
         Raises:
             ValueError: the pictures are not of the size in ``spec``.
         """
-        wanted = (self._spec.height, self._spec.width, 3)
-        if batch.shape[1:] != wanted or batch.dtype != np.uint8:
-            raise ValueError(f"pictures are {batch.dtype} {batch.shape[1:]}, the model wants uint8 {wanted}")
+        check_pictures(batch, self._spec)
         if not len(batch):
             return []
         step = len(batch) if self._cuda else 1
