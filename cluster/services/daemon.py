@@ -128,9 +128,12 @@ def _has_ended(process: psutil.Process) -> bool:
     """Whether it is gone, or only waits for a parent to notice: ours to do, if we are the parent."""
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
+            # While other threads of it are still ending, its ports stay open.
+            if len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1:
+                return False
             with suppress(psutil.TimeoutExpired):
                 process.wait(timeout=0)
             return True
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return True
     return not process.is_running()
