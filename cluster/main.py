@@ -158,15 +158,22 @@ def start(
 
 @contextlib.contextmanager
 def running(
-    settings: Settings, endpoints: Endpoints, *, with_api: bool = True, with_live_cameras: bool = True
+    settings: Settings,
+    endpoints: Endpoints,
+    *,
+    with_api: bool = True,
+    with_live_cameras: bool = True,
+    open_model: OpenModel | None = None,
 ) -> Generator[Running]:
-    """The system from ``start`` to ``stop``.
+    """The system from ``start`` to ``stop``; takes what ``start`` takes.
 
     Ray prints its news on standard output, which is for results: they go to ``ray.log`` under the home.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "ray.log").open("a") as news, contextlib.redirect_stdout(news):
-        system = start(settings, endpoints, with_api=with_api, with_live_cameras=with_live_cameras)
+        system = start(
+            settings, endpoints, with_api=with_api, with_live_cameras=with_live_cameras, open_model=open_model
+        )
         try:
             yield system
         finally:

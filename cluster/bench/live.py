@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from cluster.bench.inputs import vtest
 from cluster.bench.measure import Measure
-from cluster.main import Running, start
+from cluster.main import Running, running
 from cluster.services import Services
 from schema.database import open_engine, transaction
 from schema.errors import BadInput, Permanent
@@ -55,12 +55,12 @@ def measure() -> list[Measure]:
         home.chmod(0o755)  # servers run as another user when we are root
         settings = Settings(home=home / "home", api=ApiSettings(port=rtsp.free_port()))
         settings.home.mkdir()
-        with rtsp.RtspServer(_h264(home / "vtest.mp4")) as server, Services(settings) as services:
-            running = start(settings, services.endpoints, open_model=_open_replay)
-            try:
-                ages_ms = _listen(running, server.url)
-            finally:
-                running.stop()
+        with (
+            rtsp.RtspServer(_h264(home / "vtest.mp4")) as server,
+            Services(settings) as services,
+            running(settings, services.endpoints, open_model=_open_replay) as system,
+        ):
+            ages_ms = _listen(system, server.url)
     p99_ms = float(np.percentile(ages_ms, 99))
     middle_ms = float(np.median(ages_ms))
     return [
@@ -109,9 +109,9 @@ def _h264(path: Path) -> Path:
     return path
 
 
-def _listen(running: Running, source: str) -> Sequence[float]:
+def _listen(system: Running, source: str) -> Sequence[float]:
     """Add the cameras, and note the age of each crossing that a client hears of, in milliseconds."""
-    engine = open_engine(running.endpoints.postgres_dsn, pool_size=1)
+    engine = open_engine(system.endpoints.postgres_dsn, pool_size=1)
     scene = Scene(lines=tuple(map(parse_line, LINES)))
     with transaction(engine) as session:
         for number in range(CAMERAS):
@@ -119,7 +119,7 @@ def _listen(running: Running, source: str) -> Sequence[float]:
     engine.dispose()
     heard: list[tuple[int, str]] = []
     stopping = threading.Event()
-    client = threading.Thread(target=_hear, args=(f"{running.api_url}/api/v1/live", heard, stopping))
+    client = threading.Thread(target=_hear, args=(f"{system.api_url}/api/v1/live", heard, stopping))
     client.start()
     time.sleep(WARM_UP_S + MEASURED_S)
     stopping.set()
@@ -127,7 +127,7 @@ def _listen(running: Running, source: str) -> Sequence[float]:
     first_ns = min((at_ns for at_ns, _ in heard), default=0) + int(WARM_UP_S * 1e9)
     ages_ms = [age for at_ns, message in heard if at_ns > first_ns for age in _ages_ms(at_ns, message)]
     if not ages_ms:
-        raise Permanent(f"no crossing was heard of in {MEASURED_S:g} s: {running.overview()}")
+        raise Permanent(f"no crossing was heard of in {MEASURED_S:g} s: {system.overview()}")
     return ages_ms
 
 
