@@ -31,3 +31,15 @@ def make_clip(path: Path, frames: int) -> Path:
             target.mux(stream.encode(frame))
         target.mux(stream.encode())
     return path
+
+
+def copy_clip(path: Path, frames: int) -> Path:
+    """The first frames of the demo's video, copied without decoding."""
+    with av.open(str(vtest())) as source, av.open(str(path), "w") as copy:
+        stream = source.streams.video[0]
+        target = copy.add_stream_from_template(stream)
+        packets = (packet for packet in source.demux(stream) if packet.dts is not None)
+        for packet in islice(packets, frames):
+            packet.stream = target
+            copy.mux(packet)
+    return path

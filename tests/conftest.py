@@ -77,18 +77,7 @@ def _database(dsn: str, name: str) -> str:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 150 frames of the demo's video, copied without decoding."""
-    import av
+    """The first 150 frames of the demo's video."""
+    from tests.clips import copy_clip
 
-    from tests.integration.replayed import VTEST, need_data
-
-    need_data()
-    path = tmp_path_factory.mktemp("clip") / "clip.avi"
-    with av.open(str(VTEST)) as source, av.open(str(path), "w") as copy:
-        stream = source.streams.video[0]
-        target = copy.add_stream_from_template(stream)
-        packets = (packet for packet in source.demux(stream) if packet.dts is not None)
-        for _, packet in zip(range(150), packets, strict=False):
-            packet.stream = target
-            copy.mux(packet)
-    return path
+    return copy_clip(tmp_path_factory.mktemp("clip") / "clip.avi", 150)

@@ -10,7 +10,6 @@ from serve_app.detector.choose import open_detector
 from serve_app.detector.replay import ReplayDetector
 
 DETECTIONS = Path(__file__).parents[2].parent / "shared/data/mot15/PETS09-S2L1/det.txt"
-VTEST = Path("~/.cache/turnstile/vtest.avi").expanduser()
 REPLAY = "replay"
 FRAME_S = 0.015
 
@@ -36,10 +35,9 @@ def replay_detector():
 
 
 def need_data() -> None:
-    """Skip, saying so, where the recording or its detections are absent."""
-    for path in (DETECTIONS, VTEST):
-        if not path.exists():
-            pytest.skip(f"{path} is absent")
+    """Skip, saying so, where the recording's detections are absent."""
+    if not DETECTIONS.exists():
+        pytest.skip(f"{DETECTIONS} is absent")
 
 
 def free_port() -> int:

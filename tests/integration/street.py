@@ -20,7 +20,8 @@ from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.wire import unpack_delivery
-from tests.integration.replayed import VTEST, need_data
+from tests.clips import vtest
+from tests.integration.replayed import need_data
 
 SCENE = Scene(
     lines=(parse_line("gate=0.7,0,0.7,1"), parse_line("level=0,0.5,1,0.5"), parse_line("low=0,0.6,1,0.6")),
@@ -107,7 +108,7 @@ class Street:
         need_data()
         self._running = running
         self._engine = engine
-        self._sources = sources or (str(VTEST),) * 3
+        self._sources = sources or (str(vtest()),) * 3
         self._stack = ExitStack()
         self.cameras: list[Camera] = []
 

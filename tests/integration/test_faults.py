@@ -16,7 +16,8 @@ from schema.geometry import Scene, parse_line, parse_zone
 from schema.names import counter_actor
 from schema.queries import totals
 from serve_app.client import ServedDetector
-from tests.integration.replayed import VTEST, need_data, replay_detector
+from tests.clips import vtest
+from tests.integration.replayed import need_data, replay_detector
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +40,7 @@ def undisturbed():
     need_data()
     crossings = []
     count_video(
-        FileSource(VTEST, 1, 0), replay_detector(), SCENE, watch=lambda counted: crossings.extend(counted.crossings)
+        FileSource(vtest(), 1, 0), replay_detector(), SCENE, watch=lambda counted: crossings.extend(counted.crossings)
     )
     assert len(crossings) > 50
     return sorted(map(told, crossings))
@@ -50,7 +51,7 @@ def backfill(replaying, engine, undisturbed, request):
     """Runs the whole video as a camera of this test, and disturbs it once some of it is stored."""
 
     def run(disturb):
-        recording = Recording(path=VTEST, camera=request.node.name.removeprefix("test_")[:64], scene=SCENE)
+        recording = Recording(path=vtest(), camera=request.node.name.removeprefix("test_")[:64], scene=SCENE)
         begun = replay.begin(engine, recording, model="replay", now_ns=time.time_ns())
         deadline, disturbed = time.monotonic() + PATIENCE_S, False
         for progress in replay.follow(engine, [begun]):
