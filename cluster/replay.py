@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from actors.capture.sources import VideoInfo, fingerprint, probe
 from cluster.catalogue import RECORDING
-from cluster.count import CountResult, RuleCount
+from cluster.video.count import CountResult, RuleCount
 from schema.database import transaction
 from schema.errors import BadInput, Permanent, StoreUnavailable
 from schema.events import Crossing

@@ -10,8 +10,8 @@ import av
 from cluster.bench.inputs import FirstFrames, vtest, yolo_int8
 from cluster.bench.measure import Measure, medians
 from cluster.bench.raw import raw_inference
-from cluster.count import count_video
-from cluster.video import CAMERA_ID
+from cluster.video.count import count_video
+from cluster.video.source import CAMERA_ID
 from schema.geometry import Scene, parse_line
 from serve_app.detector.openvino import OpenVinoDetector
 from serve_app.detector.ultralytics import YOLO  # from there: it keeps the package offline and quiet

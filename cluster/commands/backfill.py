@@ -14,12 +14,13 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from actors.capture.sources import probe
-from cluster import count_report, replay
+from cluster import replay
 from cluster.commands.options import Config, Json
-from cluster.count import CountResult
 from cluster.home import Owner, alone, owner
 from cluster.replay import Begun, Recording
 from cluster.services import Services
+from cluster.video import report
+from cluster.video.count import CountResult
 from schema.database import open_engine
 from schema.errors import BadInput
 from schema.geometry import Scene, parse_line, parse_zone
@@ -62,7 +63,7 @@ def backfill(
         return
     for one, result in results:
         Console().print(f"{one.path} as camera '{one.camera.name}', from {to_text(one.camera.started_ns)}")
-        Console().print(count_report.as_table(result))
+        Console().print(report.as_table(result))
 
 
 def _scene(lines: Sequence[str] | None, zones: Sequence[str] | None) -> Scene:
@@ -144,5 +145,5 @@ def _as_json(begun: Begun, result: CountResult) -> dict[str, Any]:
         "camera": begun.camera.name,
         "camera_id": begun.camera.id,
         "started_at": to_text(begun.camera.started_ns),
-        **count_report.as_json(result),
+        **report.as_json(result),
     }

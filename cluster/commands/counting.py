@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cluster import count_report, evaluate
-from cluster.annotate import annotated_video
 from cluster.commands.options import Json
-from cluster.count import Counted, count_video
-from cluster.events_file import write_events
-from cluster.video import Video, describe_video
-from cluster.whole_file import whole_file
+from cluster.video import evaluate, report
+from cluster.video.annotate import annotated_video
+from cluster.video.count import Counted, count_video
+from cluster.video.events_file import write_events
+from cluster.video.source import Video, describe_video
+from cluster.video.whole_file import whole_file
 from schema.camera import DEFAULT_DETECT_FPS
 from schema.errors import BadInput
 from schema.geometry import Scene, parse_line, parse_zone
@@ -75,9 +75,9 @@ def count(
         watchers.append(outputs.enter_context(_progress(described, pace)))
         result = count_video(source, detector, scene, detect_fps=pace, live=described.live, watch=_all_of(watchers))
     if as_json:
-        typer.echo(json.dumps(count_report.as_json(result)))
+        typer.echo(json.dumps(report.as_json(result)))
     else:
-        Console().print(count_report.as_table(result))
+        Console().print(report.as_table(result))
 
 
 def eval_(

@@ -8,8 +8,8 @@ import pytest
 
 from actors.capture.sources import FileSource
 from cluster import replay
-from cluster.count import count_video
 from cluster.replay import Recording
+from cluster.video.count import count_video
 from schema.errors import BadInput
 from schema.geometry import Scene, parse_line, parse_zone
 from serve_app.detector.choose import open_detector

@@ -9,8 +9,8 @@ from ray.util.state import list_actors
 
 from actors.capture.sources import FileSource
 from cluster import replay
-from cluster.count import count_video
 from cluster.replay import Recording
+from cluster.video.count import count_video
 from schema.database import transaction
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.names import counter_actor

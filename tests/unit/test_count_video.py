@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from cluster.count import RuleCount
-from cluster.events_file import event_line
-from cluster.video import describe_video
-from cluster.whole_file import whole_file
+from cluster.video.count import RuleCount
+from cluster.video.events_file import event_line
+from cluster.video.source import describe_video
+from cluster.video.whole_file import whole_file
 from schema.errors import BadInput
 from schema.events import Crossing, crossing_id
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cluster.count import Counted
-from cluster.drawing import Painter
+from cluster.video.count import Counted
+from cluster.video.drawing import Painter
 from schema.events import Crossing, Frame, FrameId, Track, crossing_id
 from schema.geometry import Line, Point, Scene, Zone
 from tests.unit.test_looking import Grey

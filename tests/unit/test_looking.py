@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from cluster.looking import look
+from cluster.video.looking import look
 from schema.errors import BadInput, SourceLost
 from schema.events import Detections, Frame, FrameId
 from schema.ports import DetectorSpec

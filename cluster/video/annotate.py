@@ -10,9 +10,9 @@ import av.error
 import numpy as np
 from av.container import OutputContainer
 
-from cluster.count import Counted
-from cluster.drawing import Painter
-from cluster.whole_file import whole_file
+from cluster.video.count import Counted
+from cluster.video.drawing import Painter
+from cluster.video.whole_file import whole_file
 from schema.errors import BadInput
 from schema.geometry import Scene
 from schema.picture import Picture

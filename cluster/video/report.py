@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from cluster.count import CountResult, RuleCount
+from cluster.video.count import CountResult, RuleCount
 
 
 def as_json(result: CountResult) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import structlog
 
 from actors.counting.buckets import totals_by_rule
 from actors.counting.session import CountingSession
-from cluster.looking import look
-from cluster.video import CAMERA_ID
+from cluster.video.looking import look
+from cluster.video.source import CAMERA_ID
 from schema.errors import BadInput, SourceLost
 from schema.events import Crossing, Frame, Totals, Track
 from schema.geometry import Scene

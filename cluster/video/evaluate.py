@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from actors.counting.accuracy import Accuracy, Score, evaluate
-from cluster.count import Counted, count_video
+from cluster.video.count import Counted, count_video
 from schema.events import Crossing
 from schema.geometry import Line, Scene
 from schema.mot import MotFile

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.count import Counted, RuleCount
+from cluster.video.count import Counted, RuleCount
 from schema.events import Crossing, Direction, Track
 from schema.geometry import Line, Point, Scene, Zone
 
