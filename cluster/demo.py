@@ -89,6 +89,7 @@ class OneRun:
         with ExitStack() as stack:
             video = demo_video(self._settings)
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="turnstile-demo-")))
+            home.chmod(0o755)  # servers run as another user when we are root, and keep their data here
             api = self._settings.api.model_copy(update={"port": _free_port()})
             settings = self._settings.model_copy(update={"home": home, "api": api, "cameras": {}})
             self.running, self.engine = stack.enter_context(_system(settings))

@@ -5,7 +5,6 @@ import os
 import random
 import secrets
 import socket
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -86,10 +85,7 @@ def _place(home: Path) -> Path:
     """Under the state folder; elsewhere when servers run as another user, who cannot enter it (as below /root)."""
     if os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in (home, *home.parents)):
         return home / "services"
-    _VARIABLE_DATA.mkdir(mode=0o755, parents=True, exist_ok=True)
-    data = Path(tempfile.mkdtemp(prefix=f"{home.parent.name}-", dir=_VARIABLE_DATA))
-    data.chmod(0o755)
-    return data
+    return _VARIABLE_DATA / f"{home.parent.name}-{secrets.token_hex(4)}"
 
 
 def _free_ports() -> dict[str, int]:
