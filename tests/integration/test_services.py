@@ -112,7 +112,7 @@ def test_redis_restarts_empty(services: Services):
         client.set("seen", 1)
         services.redis.stop()
         services.redis.start()
-        assert client.dbsize() == 0
+        assert client.get("seen") is None, "a running system may have filled in its totals, but nothing was kept"
 
 
 def test_rabbitmq_comes_back_after_a_crash_at_the_same_address(services: Services):
