@@ -1,4 +1,4 @@
-"""``turnstile db``: bring the database up to date, or see how far it is."""
+"""``turnstile db migrate`` and ``status``: bring the database up to date, or see how far it is."""
 
 import typer
 from rich.console import Console
@@ -8,10 +8,7 @@ from cluster.services import Services
 from schema.database import migrate, migration_status
 from schema.settings import load_settings
 
-db = typer.Typer()
 
-
-@db.command("migrate")
 def migrate_command(config: Config = None) -> None:
     """Bring the database to this program's version; safe to repeat."""
     with Services(load_settings(config), database_only=True) as services:
@@ -19,7 +16,6 @@ def migrate_command(config: Config = None) -> None:
         _print_status(services.postgres.url)
 
 
-@db.command("status")
 def status_command(config: Config = None) -> None:
     """Show the database's version; exit 1 where it needs `turnstile db migrate`."""
     with Services(load_settings(config), database_only=True) as services:

@@ -1,0 +1,10 @@
+"""``turnstile db``: what is done to the database as a whole; a module for each group of commands."""
+
+import typer
+
+from cluster.commands.db import versions
+
+db = typer.Typer()
+
+db.command("migrate")(versions.migrate_command)
+db.command("status")(versions.status_command)
