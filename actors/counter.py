@@ -1,4 +1,4 @@
-"""A shard of the counting: gathers deliveries of many workers into one transaction, then tells Redis.
+"""A shard of the counting: gathers deliveries of many workers into one transaction a tenant, then tells Redis.
 
 An answer means that the delivery is durable in PostgreSQL. Redis gets absolute numbers afterwards; when it does not
 take them, nothing is lost: the shard rebuilds it from PostgreSQL as soon as it answers again.
@@ -76,7 +76,7 @@ class CountingShard:
             Ids of the cameras whose lease is over: the caller drops them.
 
         Raises:
-            StoreUnavailable: nothing was stored; committing the same again is safe.
+            StoreUnavailable: of some tenant nothing was stored; committing the same again is safe.
         """
         answer: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(deliveries=deliveries, since_s=time.monotonic(), answer=answer))
@@ -110,9 +110,12 @@ class CountingShard:
 
     async def _commit_together(self, group: Sequence[_Waiting]) -> None:
         deliveries = [delivery for waiting in group for delivery in waiting.deliveries]
-        committed = await asyncio.to_thread(self._store_and_tell, deliveries)
-        self._on_committed(committed, time.monotonic() - min(waiting.since_s for waiting in group))
-        refused = set(committed.refused_camera_ids)
+        refused: set[int] = set()
+        for tenant_id in sorted({delivery.tenant_id for delivery in deliveries}):
+            own = [delivery for delivery in deliveries if delivery.tenant_id == tenant_id]
+            committed = await asyncio.to_thread(self._store_and_tell, own)
+            self._on_committed(committed, time.monotonic() - min(waiting.since_s for waiting in group))
+            refused.update(committed.refused_camera_ids)
         for waiting in group:
             own = {delivery.camera_id for delivery in waiting.deliveries}
             if not waiting.answer.done():

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from schema.camera import CameraSpec
-from schema.database import open_engine, transaction
+from schema.database import across_tenants, open_engine, transaction
 from schema.errors import Permanent
 from schema.queries import cameras, leases, streams, totals
 from schema.tables import StreamRow
@@ -36,7 +36,7 @@ class StoreCatalogue:
             StoreUnavailable: PostgreSQL does not answer.
         """
         unfinished = select(StreamRow.camera_id, StreamRow.epoch).where(StreamRow.is_file, ~StreamRow.finished)
-        with transaction(self._engine) as session:
+        with across_tenants(self._engine) as session:
             todo = set(session.execute(unfinished).tuples())
             return [
                 camera.spec
@@ -54,13 +54,13 @@ class StoreCatalogue:
             StoreUnavailable: PostgreSQL does not answer.
             Permanent: the recording that the camera is to count was never begun.
         """
-        with transaction(self._engine) as session:
+        with transaction(self._engine, spec.tenant_id) as session:
             lease = leases.grant(session, spec.id, holder=holder, ttl_s=LEASE_S)
             if spec.playback == "live":
                 _empty_zones(session, spec.id, holder)
         if spec.playback == "live":
             return Assignment(spec=spec, lease_epoch=lease.epoch)
-        with transaction(self._engine) as session:
+        with transaction(self._engine, spec.tenant_id) as session:
             epoch = str(cameras.get(session, spec.id).config.get(RECORDING))
             stream = streams.get(session, spec.id, epoch)
         if stream is None:
@@ -74,7 +74,7 @@ class StoreCatalogue:
             StoreUnavailable: PostgreSQL does not answer.
         """
         if held:
-            with transaction(self._engine) as session:
+            with across_tenants(self._engine) as session:
                 leases.renew(session, dict(held), ttl_s=LEASE_S)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.settings import Settings
+from schema.tenants import DEFAULT_TENANT_ID
 
 SCENES: Mapping[str, Scene] = {
     "crossroads": Scene(lines=(parse_line("left-right=0.5,0,0.5,1"), parse_line("near-far=0,0.5,1,0.5"))),
@@ -65,7 +66,7 @@ def live_demo(settings: Settings) -> Generator[tuple[Running, LiveWitness]]:
     video = demo_video(settings)
     with alone(settings) as announce, _system(settings) as (running, engine):
         announce(running.model.model)
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             for name, scene in SCENES.items():
                 cameras.put(session, Camera(name=name, source=str(video), scene=scene))
         with LiveWitness(_live_url(running)) as witness:

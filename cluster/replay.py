@@ -21,6 +21,7 @@ from schema.geometry import Scene
 from schema.queries import cameras, crossings, streams
 from schema.queries.cameras import Camera
 from schema.tables import CameraEventRow, StreamRow
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime, to_text
 
 MODEL = "model"
@@ -73,7 +74,7 @@ def begin(engine: Engine, recording: Recording, *, model: str, now_ns: int) -> B
     """
     info = probe(recording.path)
     epoch = fingerprint(recording.path)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         before = next((camera for camera in cameras.listing(session) if camera.name == recording.camera), None)
         camera = _camera(recording, before, epoch, model)
         stored = cameras.put(session, camera)
@@ -129,7 +130,7 @@ def stored_crossings(engine: Engine, begun: Begun) -> list[Crossing]:
     found: list[Crossing] = []
     cursor: str | None = None
     while True:
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             page = crossings.page(
                 session,
                 camera_id=begun.camera.id,
@@ -180,7 +181,7 @@ def _started_ns(path: Path, info: VideoInfo) -> int:
 
 
 def _progress(engine: Engine, begun: Begun) -> Progress:
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         row = session.execute(
             select(StreamRow.checkpoint, StreamRow.finished).where(
                 StreamRow.camera_id == begun.camera.id, StreamRow.epoch == begun.epoch

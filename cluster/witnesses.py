@@ -25,6 +25,7 @@ from schema.database import open_engine, transaction
 from schema.live import decode_totals
 from schema.names import CROSSINGS_QUEUE, EVENTS_EXCHANGE, totals_key
 from schema.tables import CrossingRow
+from schema.tenants import DEFAULT_TENANT_ID
 
 POLL_S = 0.2
 JOIN_S = 15.0
@@ -63,7 +64,7 @@ def ask_postgres(dsn: str, camera_ids: Iterable[int]) -> Counts:
         .group_by(CrossingRow.zone_id, CrossingRow.direction)
     )
     try:
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             return {(rule_id, direction): count for rule_id, direction, count in session.execute(asked)}
     finally:
         engine.dispose()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schema.geometry import Scene
+from schema.tenants import DEFAULT_TENANT_ID
 
 DEFAULT_DETECT_FPS = 8.0
 
@@ -27,3 +28,4 @@ class CameraSpec:
     playback: Playback = "live"
     detect_fps: float | None = DEFAULT_DETECT_FPS
     started_ns: int = 0
+    tenant_id: int = DEFAULT_TENANT_ID

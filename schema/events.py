@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schema.picture import Picture
+from schema.tenants import DEFAULT_TENANT_ID
 
 Direction = Literal["in", "out"]
 Cause = Literal["crossed", "appeared", "lost"]
@@ -223,7 +224,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
-    """What a worker hands over for one camera, to be stored all or nothing.
+    """What a worker hands over for one camera of one tenant, to be stored all or nothing.
 
     ``lease_epoch`` proves that the worker held the camera. ``started_ns`` is the capture time of the stream epoch's
     first frame. ``is_file`` tells recorded time from wall-clock time (the fence differs, see ``Store``).
@@ -238,12 +239,14 @@ class Delivery:
     coverage: tuple[Coverage, ...] = ()
     events: tuple[CameraEvent, ...] = ()
     checkpoint: Checkpoint | None = None
+    tenant_id: int = DEFAULT_TENANT_ID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Committed:
-    """What a store made durable: only crossings that were new, the totals they changed, cameras it refused."""
+    """What a store made durable for a tenant: only crossings that were new, totals they changed, cameras it refused."""
 
     crossings: tuple[Crossing, ...] = ()
     totals: tuple[RuleTotals, ...] = ()
     refused_camera_ids: tuple[int, ...] = ()
+    tenant_id: int = DEFAULT_TENANT_ID

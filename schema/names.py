@@ -3,6 +3,8 @@
 Changing a name of something durable (a queue, an exchange, a Redis key) orphans what lies there under the old one.
 """
 
+from schema.tenants import DEFAULT_TENANT_ID
+
 # Ray
 RAY_NAMESPACE = "turnstile"
 SUPERVISOR_ACTOR = "turnstile-supervisor"
@@ -25,9 +27,13 @@ DETECTOR_DEPLOYMENT = "Detector"
 API_APP = "api"
 API_DEPLOYMENT = "Api"
 
+
 # Redis
-LIVE_CHANNEL = "turnstile:live"
-"""Pub/sub: every change of totals, as it was committed."""
+def live_channel(tenant_id: int) -> str:
+    """Pub/sub: every change of a tenant's totals, as it was committed."""
+    return "turnstile:live" if tenant_id == DEFAULT_TENANT_ID else f"turnstile:live:{tenant_id}"
+
+
 BUILT_KEY = "turnstile:built"
 """Set when the totals have been rebuilt from PostgreSQL; missing in a Redis that restarted empty."""
 

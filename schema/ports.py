@@ -74,7 +74,9 @@ class Store(Protocol):
     """The truth: stores deliveries exactly once."""
 
     def commit(self, deliveries: Sequence[Delivery]) -> Committed:
-        """Store all deliveries in one transaction; what is already there is left alone and not reported again.
+        """Store all deliveries, which are of one tenant, in one transaction.
+
+        What is already there is left alone and not reported again.
 
         The fence: a delivery under the camera's current lease is stored. Under an older lease, a live delivery keeps
         its crossings that occurred before the current lease was granted (they were seen by the rightful holder), and

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from schema.errors import Permanent
 from schema.events import CameraEvent, Checkpoint, Coverage, Crossing, Delivery, RuleTotals, Totals
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_text
 
 
@@ -27,6 +28,7 @@ def pack_delivery(delivery: Delivery) -> bytes:
         "crossings": [pack_crossing(crossing) for crossing in delivery.crossings],
         "coverage": [asdict(interval) for interval in delivery.coverage],
         "events": [{**asdict(event), "event_id": str(event.event_id)} for event in delivery.events],
+        "tenant_id": delivery.tenant_id,
         "checkpoint": delivery.checkpoint and _pack_checkpoint(delivery.checkpoint),
     }
     return dump(values)
@@ -50,6 +52,7 @@ def unpack_delivery(data: bytes) -> Delivery:
             coverage=tuple(Coverage(**interval) for interval in values["coverage"]),
             events=tuple(_unpack_event(event) for event in values["events"]),
             checkpoint=values["checkpoint"] and _unpack_checkpoint(values["checkpoint"]),
+            tenant_id=values.get("tenant_id", DEFAULT_TENANT_ID),  # a journal of 0.1 knows one tenant only
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Permanent(f"a packed delivery cannot be read: {error}") from error

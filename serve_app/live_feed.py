@@ -13,8 +13,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from schema.errors import Retryable
 from schema.events import Committed
-from schema.names import LIVE_CHANNEL
+from schema.names import live_channel
 from schema.queries.totals import LiveRule
+from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.live import LiveHub
 
 Load = Callable[[], Sequence[LiveRule]]
@@ -88,7 +89,7 @@ class LiveFeed:
                 await channel.aclose()
 
     async def _subscribe(self, channel: PubSub) -> None:
-        await channel.subscribe(LIVE_CHANNEL)
+        await channel.subscribe(live_channel(DEFAULT_TENANT_ID))
         # First subscribe, then read the store: what is committed in between comes through the channel.
         self._hub.start_over(await asyncio.to_thread(self._load))
         self._listening = True

@@ -9,12 +9,12 @@ from sqlalchemy.exc import DataError, IntegrityError
 from actors.counting.buckets import buckets
 from actors.sinks import rows, statements
 from actors.sinks.fence import Admitted, admit, made_good
-from schema.database import open_engine, unavailable_as_retryable
+from schema.database import open_engine, scope, unavailable_as_retryable
 from schema.errors import Permanent
 from schema.events import Committed, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
-from schema.partitions import Partitioned, ensure_months, month_of
-from schema.times import to_datetime, to_ns
+from schema.partitions import Partitioned, ensure_partitions, period_of
+from schema.times import to_ns
 
 
 class PostgresStore:
@@ -31,8 +31,8 @@ class PostgresStore:
             BadInput: the address has a wrong form.
         """
         self._engine = open_engine(dsn, pool_size=pool_size)
-        # Both only ever say what can no longer change: which months have a partition, whose a rule is.
-        self._months: dict[Partitioned, set[datetime]] = {
+        # Both only ever say what can no longer change: which times have a partition, whose a rule is.
+        self._periods: dict[Partitioned, set[datetime]] = {
             "crossings": set(),
             "counting_results": set(),
             "camera_events": set(),
@@ -46,10 +46,15 @@ class PostgresStore:
             StoreUnavailable: nothing was stored; committing the same again is safe.
             Permanent: nothing was stored, because one of the deliveries holds impossible values.
         """
+        tenants = {delivery.tenant_id for delivery in deliveries}
+        if not tenants:
+            return Committed()
+        (tenant_id,) = tenants
         try:
             with unavailable_as_retryable(self._engine):
-                self._ensure_months(deliveries)
+                self._ensure_partitions(deliveries)
                 with self._engine.begin() as connection:
+                    scope(connection, tenant_id)
                     return self._store(connection, deliveries)
         except (DataError, IntegrityError) as error:
             raise Permanent(f"PostgreSQL refuses a delivery: {error.orig}") from error
@@ -66,10 +71,13 @@ class PostgresStore:
         statements.COVERAGE.run(connection, rows.coverage(admitted.deliveries))
         _store_events(connection, admitted.deliveries)
         return Committed(
-            crossings=tuple(crossings), totals=tuple(totals), refused_camera_ids=admitted.refused_camera_ids
+            tenant_id=deliveries[0].tenant_id,
+            crossings=tuple(crossings),
+            totals=tuple(totals),
+            refused_camera_ids=admitted.refused_camera_ids,
         )
 
-    def _ensure_months(self, deliveries: Sequence[Delivery]) -> None:
+    def _ensure_partitions(self, deliveries: Sequence[Delivery]) -> None:
         crossings = [crossing for delivery in deliveries for crossing in delivery.crossings]
         occurred = {crossing.occurred_ns for crossing in crossings}
         undone = {crossing.undoes_ns for crossing in crossings if crossing.undoes_ns is not None}
@@ -80,10 +88,10 @@ class PostgresStore:
             ("camera_events", happened),
         )
         for table, times in touched:
-            missing = {month_of(to_datetime(ns)) for ns in times} - self._months[table]
+            missing = {period_of(table, ns) for ns in times} - self._periods[table]
             if missing:
-                ensure_months(self._engine, table, missing)
-                self._months[table] |= missing
+                ensure_partitions(self._engine, table, missing)
+                self._periods[table] |= missing
 
     def _admit(self, connection: Connection, deliveries: Sequence[Delivery]) -> Admitted:
         camera_ids = sorted({delivery.camera_id for delivery in deliveries})

@@ -9,7 +9,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from sqlalchemy import Row, text
 
 from actors.sinks.confirms import ANSWER_TIMEOUT_S, ConfirmingPublisher, Message
-from schema.database import open_engine, transaction
+from schema.database import across_tenants, open_engine
 from schema.errors import Permanent, StoreUnavailable
 from schema.names import CROSSINGS_QUEUE, DEAD_LETTER_EXCHANGE, DEAD_LETTER_QUEUE, EVENTS_EXCHANGE
 from schema.times import to_text
@@ -51,7 +51,7 @@ class OutboxRelay:
         try:
             publisher = self._connected()
             publisher.keep_alive()
-            with transaction(self._engine) as session:
+            with across_tenants(self._engine) as session:
                 rows = session.execute(_OLDEST, {"limit": limit}).all()
                 if rows:
                     publisher.publish(EVENTS_EXCHANGE, [_message(row) for row in rows])

@@ -8,11 +8,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from schema.database import open_engine, transaction
+from schema.database import across_tenants, open_engine, transaction
 from schema.errors import StoreUnavailable
 from schema.events import Committed, RuleTotals
 from schema.live import encode, encode_totals
-from schema.names import BUILT_KEY, LIVE_CHANNEL, totals_key
+from schema.names import BUILT_KEY, live_channel, totals_key
+from schema.queries import tenants
 from schema.queries.totals import live
 
 TIMEOUT_S = 2.0
@@ -66,7 +67,7 @@ class RedisSink:
         try:
             self._put_and_tell(
                 keys=[totals_key(totals.camera_id) for totals in committed.totals],
-                args=[LIVE_CHANNEL, encode(committed), *fields],
+                args=[live_channel(committed.tenant_id), encode(committed), *fields],
             )
         except RedisError as error:
             raise StoreUnavailable(f"Redis did not take the live totals: {type(error).__name__}") from error
@@ -84,7 +85,8 @@ class RedisSink:
             run_id = str(self._redis.info("server")["run_id"])
             if not force and self._redis.get(BUILT_KEY) == run_id.encode():
                 return False
-            self._rebuild(self._load())
+            for tenant_id, totals in self._load().items():
+                self._rebuild(tenant_id, totals)
             self._redis.set(BUILT_KEY, run_id)
         except RedisError as error:
             raise StoreUnavailable(f"Redis cannot be healed: {type(error).__name__}") from error
@@ -95,10 +97,15 @@ class RedisSink:
         self._redis.close()
         self._engine.dispose()
 
-    def _load(self) -> list[RuleTotals]:
-        with transaction(self._engine) as session:
-            return [rule.totals for rule in live(session)]
+    def _load(self) -> dict[int, list[RuleTotals]]:
+        with across_tenants(self._engine) as session:
+            tenant_ids = tenants.ids(session)
+        loaded: dict[int, list[RuleTotals]] = {}
+        for tenant_id in tenant_ids:
+            with transaction(self._engine, tenant_id) as session:
+                loaded[tenant_id] = [rule.totals for rule in live(session)]
+        return loaded
 
-    def _rebuild(self, totals: Sequence[RuleTotals]) -> None:
+    def _rebuild(self, tenant_id: int, totals: Sequence[RuleTotals]) -> None:
         for start in range(0, len(totals), _AT_ONCE):
-            self.publish(Committed(totals=tuple(totals[start : start + _AT_ONCE])))
+            self.publish(Committed(tenant_id=tenant_id, totals=tuple(totals[start : start + _AT_ONCE])))

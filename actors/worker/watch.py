@@ -157,6 +157,7 @@ class Watch:
             ),
             events=tuple(self._events),
             checkpoint=checkpoint,
+            tenant_id=self.spec.tenant_id,
         )
         self._crossings, self._events = [], []
         self._delivered_ns = now_ns

@@ -30,6 +30,7 @@ from schema.ports import Detector
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.settings import ApiSettings, Settings
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_ns
 from serve_app.detector.replay import ReplayDetector
 
@@ -113,7 +114,7 @@ def _listen(system: Running, source: str) -> Sequence[float]:
     """Add the cameras, and note the age of each crossing that a client hears of, in milliseconds."""
     engine = open_engine(system.endpoints.postgres_dsn, pool_size=1)
     scene = Scene(lines=tuple(map(parse_line, LINES)))
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         for number in range(CAMERAS):
             cameras.put(session, Camera(name=f"camera{number}", source=source, scene=scene, detect_fps=None))
     engine.dispose()

@@ -17,6 +17,7 @@ from schema.geometry import Line, Scene
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.settings import load_settings
+from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.api.shapes import RuleAnswer
 
 CameraName = Annotated[str, typer.Argument(help="The camera's name.")]
@@ -31,7 +32,7 @@ def database(config: Path | None) -> Iterator[Session]:
         migrate(services.postgres.url)
         engine = open_engine(services.postgres.url, pool_size=1)
         try:
-            with transaction(engine) as session:
+            with transaction(engine, DEFAULT_TENANT_ID) as session:
                 yield session
         finally:
             engine.dispose()

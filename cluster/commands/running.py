@@ -29,6 +29,7 @@ from schema.queries import cameras, totals
 from schema.queries.cameras import Camera
 from schema.settings import Settings, load_settings
 from schema.sources import is_live
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.work import CameraStatus
 
 _REFRESH_S = 1.0
@@ -48,7 +49,7 @@ def up(config: Config = None) -> None:
         run_system(settings, services.endpoints) as system,
     ):
         engine = open_engine(services.endpoints.postgres_dsn)
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             for camera in configured:
                 cameras.put(session, camera)
         announce(system.model.model)
@@ -114,7 +115,7 @@ def _counts(engine: Engine) -> Mapping[int, str]:
     """In and out of every line and zone, by camera id; nothing while PostgreSQL does not answer."""
     counts: dict[int, list[str]] = {}
     try:
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             for rule in totals.live(session):
                 sums = rule.totals.totals
                 text = f"{rule.totals.rule} {sums.count_in} in {sums.count_out} out"

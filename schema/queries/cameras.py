@@ -17,6 +17,7 @@ from schema.errors import BadInput
 from schema.geometry import Scene
 from schema.queries import scenes
 from schema.tables import CameraRow
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime, to_ns
 
 NO_RULES = Scene()
@@ -26,7 +27,8 @@ NO_RULES = Scene()
 class Camera:
     """A camera as configured; see ``schema.camera.CameraSpec`` for the fields that workers get.
 
-    ``id`` is 0 until it is stored. ``status`` is what was last heard of it, not configuration: writing ignores it.
+    ``id`` is 0 until it is stored, and ``tenant_id`` is then the transaction's. ``status`` is what was last heard of
+    it, not configuration: writing ignores it.
     ``source`` may hold a password: redact it before showing it.
     """
 
@@ -39,6 +41,7 @@ class Camera:
     playback: Playback = "live"
     detect_fps: float | None = DEFAULT_DETECT_FPS
     started_ns: int = 0
+    tenant_id: int = DEFAULT_TENANT_ID
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     scene: Scene = NO_RULES
     status: str = "new"
@@ -54,6 +57,7 @@ class Camera:
             playback=self.playback,
             detect_fps=self.detect_fps,
             started_ns=self.started_ns,
+            tenant_id=self.tenant_id,
         )
 
 
@@ -167,6 +171,7 @@ def _camera(row: CameraRow, scene: Scene) -> Camera:
         playback="recorded" if row.playback == "recorded" else "live",
         detect_fps=row.detect_fps,
         started_ns=0 if row.started_at is None else to_ns(row.started_at),
+        tenant_id=row.tenant_id,
         config=row.config,
         scene=scene,
         status=row.status,

@@ -4,6 +4,7 @@ from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
 from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
 from schema.tables.streams import CoverageRow, StreamRow
+from schema.tables.tenants import TenantRow
 
 __all__ = [
     "Base",
@@ -15,6 +16,7 @@ __all__ = [
     "LeaseRow",
     "OutboxRow",
     "StreamRow",
+    "TenantRow",
     "ZoneRow",
     "ZoneTotalsRow",
 ]

@@ -37,3 +37,13 @@ Sum = Annotated[int, mapped_column(BigInteger, server_default=text("0"))]
 """A count that starts at nothing."""
 
 CreatedAt = Annotated[datetime, mapped_column(server_default=text("now()"))]
+
+TenantId = Annotated[
+    int,
+    mapped_column(
+        BigInteger,
+        server_default=text("coalesce((nullif(current_setting('app.tenant', true), ''))::bigint, 1)"),
+        sort_order=1000,
+    ),
+]
+"""Whose row it is. Row security lets a transaction see and write only those of the tenant that it names."""

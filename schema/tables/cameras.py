@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schema.tables.base import Base, CreatedAt, Id, Number
+from schema.tables.base import Base, CreatedAt, Id, Number, TenantId
 
 STATUSES = ("new", "connected", "lost", "refused", "ended", "failed")
 """A camera's last known state: ``new``, or the newest of its events with one of the other names."""
@@ -21,7 +21,8 @@ class CameraRow(Base):
         CheckConstraint("playback in ('live', 'recorded')", name="playback"),
         CheckConstraint(f"status in ({', '.join(repr(status) for status in STATUSES)})", name="status"),
         CheckConstraint("detect_fps > 0", name="detect_fps"),
-        Index("uq_cameras_name", "name", unique=True, postgresql_where=text("removed_at is null")),
+        UniqueConstraint("tenant_id", "id"),
+        Index("uq_cameras_name", "tenant_id", "name", unique=True, postgresql_where=text("removed_at is null")),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)
@@ -38,6 +39,7 @@ class CameraRow(Base):
     config: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
+    tenant_id: Mapped[TenantId] = mapped_column(ForeignKey("tenants.id"))
 
 
 class ZoneRow(Base):
@@ -51,11 +53,14 @@ class ZoneRow(Base):
         CheckConstraint("u_turn_s >= 0", name="u_turn_s"),
         CheckConstraint("jsonb_array_length(coordinates) >= 2", name="coordinates"),
         UniqueConstraint("camera_id", "name", "version"),
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "camera_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "camera_id"], ["cameras.tenant_id", "cameras.id"]),
         Index("uq_zones_in_force", "camera_id", "name", unique=True, postgresql_where=text("retired_at is null")),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True)
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"))
+    camera_id: Mapped[Number]
     name: Mapped[str]
     type: Mapped[str]
     coordinates: Mapped[list[list[float]]]
@@ -65,6 +70,7 @@ class ZoneRow(Base):
     u_turn_s: Mapped[float] = mapped_column(Double)
     created_at: Mapped[CreatedAt]
     retired_at: Mapped[datetime | None]
+    tenant_id: Mapped[TenantId]
 
 
 class LeaseRow(Base):
@@ -73,11 +79,13 @@ class LeaseRow(Base):
     __tablename__ = "leases"
     __table_args__ = (
         CheckConstraint("epoch >= 1", name="epoch"),
+        ForeignKeyConstraint(["tenant_id", "camera_id"], ["cameras.tenant_id", "cameras.id"]),
         {"postgresql_with": {"fillfactor": 50}},
     )
 
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"), primary_key=True, autoincrement=False)
+    camera_id: Mapped[Number] = mapped_column(primary_key=True, autoincrement=False)
     holder: Mapped[str]
     epoch: Mapped[Number]
     granted_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    tenant_id: Mapped[TenantId]

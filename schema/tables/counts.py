@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Double, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schema.tables.base import Base, CreatedAt, Id, Number, Sum
+from schema.tables.base import Base, CreatedAt, Id, Number, Sum, TenantId
 
 
 class CrossingRow(Base):
@@ -21,6 +21,7 @@ class CrossingRow(Base):
     __tablename__ = "crossings"
     __table_args__ = (
         ForeignKeyConstraint(["camera_id", "epoch"], ["streams.camera_id", "streams.epoch"]),
+        ForeignKeyConstraint(["tenant_id", "camera_id", "zone_id"], ["zones.tenant_id", "zones.camera_id", "zones.id"]),
         CheckConstraint("kind in ('line', 'zone')", name="kind"),
         CheckConstraint("direction in ('in', 'out')", name="direction"),
         CheckConstraint("cause in ('crossed', 'appeared', 'lost')", name="cause"),
@@ -35,9 +36,9 @@ class CrossingRow(Base):
     occurred_at: Mapped[datetime] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
     event_id: Mapped[UUID]
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"))
+    camera_id: Mapped[Number]
     epoch: Mapped[str]
-    zone_id: Mapped[Number] = mapped_column(ForeignKey("zones.id"))
+    zone_id: Mapped[Number]
     track_id: Mapped[Number]
     kind: Mapped[str]
     direction: Mapped[str]
@@ -52,10 +53,13 @@ class CrossingRow(Base):
     undoes_at: Mapped[datetime | None]
     dwell_s: Mapped[float | None] = mapped_column(Double)
     model: Mapped[str] = mapped_column(server_default="")
+    tenant_id: Mapped[TenantId]
 
 
 class CountingResultRow(Base):
-    """What one line or polygon counted in the minute that starts at ``bucket``. Partitioned by month.
+    """What one line or polygon counted in the minute that starts at ``bucket``.
+
+    Partitioned by day, and every day by a hash of the camera.
 
     Effective counts may be below zero for a moment: an undoing crossing may be stored before the one it undoes.
     """
@@ -63,15 +67,16 @@ class CountingResultRow(Base):
     __tablename__ = "counting_results"
     __table_args__ = (
         CheckConstraint("count_in >= 0 and count_out >= 0 and appeared >= 0 and lost >= 0", name="counts"),
-        UniqueConstraint("zone_id", "bucket"),
+        ForeignKeyConstraint(["tenant_id", "camera_id", "zone_id"], ["zones.tenant_id", "zones.camera_id", "zones.id"]),
+        UniqueConstraint("zone_id", "bucket", "camera_id", name="uq_counting_results_zone_id_bucket"),
         Index("ix_counting_results_camera_id_bucket", "camera_id", "bucket"),
         {"postgresql_partition_by": "RANGE (bucket)"},
     )
 
     bucket: Mapped[datetime] = mapped_column(primary_key=True)
+    camera_id: Mapped[Number] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[Id] = mapped_column(primary_key=True)
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"))
-    zone_id: Mapped[Number] = mapped_column(ForeignKey("zones.id"))
+    zone_id: Mapped[Number]
     count_in: Mapped[Sum]
     count_out: Mapped[Sum]
     effective_in: Mapped[Sum]
@@ -79,6 +84,7 @@ class CountingResultRow(Base):
     appeared: Mapped[Sum]
     lost: Mapped[Sum]
     dwell_s: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    tenant_id: Mapped[TenantId]
 
 
 class ZoneTotalsRow(Base):
@@ -89,11 +95,12 @@ class ZoneTotalsRow(Base):
 
     __tablename__ = "zone_totals"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "zone_id"], ["zones.tenant_id", "zones.id"]),
         CheckConstraint("count_in >= 0 and count_out >= 0 and appeared >= 0 and lost >= 0", name="counts"),
         {"postgresql_with": {"fillfactor": 50}},
     )
 
-    zone_id: Mapped[Number] = mapped_column(ForeignKey("zones.id"), primary_key=True, autoincrement=False)
+    zone_id: Mapped[Number] = mapped_column(primary_key=True, autoincrement=False)
     revision: Mapped[Sum]
     count_in: Mapped[Sum]
     count_out: Mapped[Sum]
@@ -103,6 +110,7 @@ class ZoneTotalsRow(Base):
     lost: Mapped[Sum]
     dwell_s: Mapped[float] = mapped_column(Double, server_default=text("0"))
     occupancy_base: Mapped[Sum]
+    tenant_id: Mapped[TenantId]
 
 
 class CameraEventRow(Base):
@@ -110,6 +118,7 @@ class CameraEventRow(Base):
 
     __tablename__ = "camera_events"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "camera_id"], ["cameras.tenant_id", "cameras.id"]),
         UniqueConstraint("event_id", "timestamp"),
         Index("ix_camera_events_camera_id_timestamp", "camera_id", "timestamp"),
         {"postgresql_partition_by": "RANGE (timestamp)"},
@@ -118,9 +127,10 @@ class CameraEventRow(Base):
     timestamp: Mapped[datetime] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
     event_id: Mapped[UUID]
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"))
+    camera_id: Mapped[Number]
     event_type: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    tenant_id: Mapped[TenantId]
 
 
 class OutboxRow(Base):
@@ -146,3 +156,4 @@ class OutboxRow(Base):
     routing_key: Mapped[str]
     body: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]
+    tenant_id: Mapped[TenantId]

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schema.tables.base import Base, CreatedAt, Number, Sum
+from schema.tables.base import Base, CreatedAt, Number, Sum, TenantId
 
 
 class StreamRow(Base):
@@ -18,10 +18,11 @@ class StreamRow(Base):
     __tablename__ = "streams"
     __table_args__ = (
         CheckConstraint("checkpoint >= 0", name="checkpoint"),
+        ForeignKeyConstraint(["tenant_id", "camera_id"], ["cameras.tenant_id", "cameras.id"]),
         {"postgresql_with": {"fillfactor": 70}},
     )
 
-    camera_id: Mapped[Number] = mapped_column(ForeignKey("cameras.id"), primary_key=True, autoincrement=False)
+    camera_id: Mapped[Number] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[str] = mapped_column(primary_key=True)
     started_at: Mapped[datetime]
     is_file: Mapped[bool]
@@ -29,6 +30,7 @@ class StreamRow(Base):
     state: Mapped[bytes | None]
     finished: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[CreatedAt]
+    tenant_id: Mapped[TenantId]
 
 
 class CoverageRow(Base):
@@ -40,6 +42,7 @@ class CoverageRow(Base):
     __tablename__ = "coverage"
     __table_args__ = (
         ForeignKeyConstraint(["camera_id", "epoch"], ["streams.camera_id", "streams.epoch"]),
+        ForeignKeyConstraint(["tenant_id", "camera_id"], ["cameras.tenant_id", "cameras.id"]),
         CheckConstraint("to_at >= from_at", name="forward"),
         Index("ix_coverage_camera_id_from_at", "camera_id", "from_at"),
         {"postgresql_with": {"fillfactor": 50}},
@@ -49,3 +52,4 @@ class CoverageRow(Base):
     epoch: Mapped[str] = mapped_column(primary_key=True)
     from_at: Mapped[datetime] = mapped_column(primary_key=True)
     to_at: Mapped[datetime]
+    tenant_id: Mapped[TenantId]

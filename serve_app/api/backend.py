@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from schema.database import open_engine, transaction
 from schema.live import decode
 from schema.queries.totals import LiveRule, live
+from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.api.metrics import ApiMetrics
 from serve_app.api.store_metrics import StoreCollector
 from serve_app.live import LiveHub
@@ -44,7 +45,7 @@ class Backend:
         Raises:
             StoreUnavailable: PostgreSQL did not answer.
         """
-        return transaction(self.engine)
+        return transaction(self.engine, DEFAULT_TENANT_ID)
 
 
 @asynccontextmanager
@@ -65,7 +66,7 @@ async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: Api
     hub = LiveHub()
 
     def load() -> list[LiveRule]:
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             return live(session)
 
     feed = LiveFeed(hub, redis=redis, load=load, decode=decode)

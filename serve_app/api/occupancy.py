@@ -12,9 +12,10 @@ from schema.errors import NotFound
 from schema.events import Committed
 from schema.geometry import Line
 from schema.live import encode
-from schema.names import LIVE_CHANNEL
+from schema.names import live_channel
 from schema.queries import totals
 from schema.queries.totals import LiveRule
+from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.api import V1
 from serve_app.api.backend import Backend, OpenBackend
 from serve_app.api.inputs import CameraFilter, CameraPath, RuleFilter, RulePath
@@ -78,7 +79,7 @@ async def reset_occupancy(backend: OpenBackend, camera: CameraPath, zone: RulePa
     rule = await run_in_threadpool(_reset, backend, camera, zone, body)
     with suppress(RedisError):
         # Tells the live clients at once; without it they hear at the next comparison with the store.
-        await backend.redis.publish(LIVE_CHANNEL, encode(Committed(totals=(rule.totals,))))
+        await backend.redis.publish(live_channel(DEFAULT_TENANT_ID), encode(Committed(totals=(rule.totals,))))
     return Now.model_validate(encode_rule(rule))
 
 

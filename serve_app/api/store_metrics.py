@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from schema import names
-from schema.database import transaction
+from schema.database import across_tenants
 from schema.errors import Retryable
 from schema.queries import figures
 from schema.queries.figures import Figures
@@ -30,7 +30,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One scrape."""
         try:
-            with transaction(self._engine) as session:
+            with across_tenants(self._engine) as session:
                 read = figures.read(session, now_ns=time.time_ns())
         except Retryable as error:
             _log.warning("Figures could not be read from the store", error=str(error))

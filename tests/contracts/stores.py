@@ -16,6 +16,7 @@ from schema.geometry import Scene, parse_line, parse_zone
 from schema.ports import Store
 from schema.queries import cameras, leases, streams, totals
 from schema.queries.cameras import Camera
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_ns
 
 
@@ -90,7 +91,7 @@ class PostgresUnderTest:
 
     def camera(self) -> Watched:
         scene = Scene(lines=(parse_line("door=0.5,0,0.5,1"),), zones=(parse_zone("hall=0.1,0.1,0.9,0.1,0.5,0.9"),))
-        with transaction(self.engine) as session:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as session:
             camera = cameras.add(session, Camera(name=f"camera-{next(self._numbers)}", source="x.mp4", scene=scene))
             lease = leases.grant(session, camera.id, holder="first", ttl_s=60)
         return Watched(
@@ -98,7 +99,7 @@ class PostgresUnderTest:
         )
 
     def lend_again(self, camera: Watched) -> tuple[Watched, int]:
-        with transaction(self.engine) as session:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as session:
             lease = leases.grant(session, camera.id, holder="second", ttl_s=60)
         return _under(camera, lease.epoch), lease.granted_ns
 
@@ -106,17 +107,17 @@ class PostgresUnderTest:
         return set(self._column("select event_id from crossings where camera_id = :id", camera))
 
     def buckets(self, camera: Watched) -> Mapping[tuple[int, int], Totals]:
-        with self.engine.begin() as connection:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as connection:
             rows = connection.execute(text("select * from counting_results where camera_id = :id"), {"id": camera.id})
             return {(row.zone_id, to_ns(row.bucket)): _totals(row) for row in rows}
 
     def totals(self, camera: Watched) -> Mapping[int, Totals]:
-        with transaction(self.engine) as session:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as session:
             found = totals.live(session, [camera.id])
         return {rule.totals.rule_id: rule.totals.totals for rule in found if rule.totals.revision}
 
     def coverage(self, camera: Watched) -> set[Coverage]:
-        with self.engine.begin() as connection:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as connection:
             rows = connection.execute(text("select * from coverage where camera_id = :id"), {"id": camera.id})
             return {
                 Coverage(camera_id=row.camera_id, epoch=row.epoch, from_ns=to_ns(row.from_at), to_ns=to_ns(row.to_at))
@@ -127,12 +128,12 @@ class PostgresUnderTest:
         return set(self._column("select event_id from camera_events where camera_id = :id", camera))
 
     def checkpoint(self, camera: Watched, epoch: str) -> Checkpoint | None:
-        with transaction(self.engine) as session:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as session:
             stream = streams.get(session, camera.id, epoch)
         return stream and stream.checkpoint
 
     def _column(self, query: str, camera: Watched) -> list:
-        with self.engine.begin() as connection:
+        with transaction(self.engine, DEFAULT_TENANT_ID) as connection:
             return list(connection.scalars(text(query), {"id": camera.id}))
 
 

@@ -15,9 +15,10 @@ from schema.errors import StoreUnavailable
 from schema.events import Committed, Crossing, RuleTotals, Totals
 from schema.geometry import Scene, parse_line
 from schema.live import decode, decode_totals, encode
-from schema.names import BUILT_KEY, LIVE_CHANNEL, totals_key
+from schema.names import BUILT_KEY, live_channel, totals_key
 from schema.queries import cameras, totals
 from schema.queries.cameras import Camera
+from schema.tenants import DEFAULT_TENANT_ID
 
 
 def news(revision: int, *, rule_id: int = 7, camera_id: int = 3) -> Committed:
@@ -108,7 +109,7 @@ def test_a_message_of_the_live_channel_is_read_exactly_as_it_was_written():
 @pytest.mark.integration
 def test_redis_tells_the_channel_what_changed(redis_sink: RedisUnderTest):
     with redis_sink.redis.pubsub(ignore_subscribe_messages=True) as channel:
-        channel.subscribe(LIVE_CHANNEL)
+        channel.subscribe(live_channel(DEFAULT_TENANT_ID))
         channel.get_message(timeout=2)
         redis_sink.sink.publish(news(2))
         # Channels know no databases: others may be talking, too.
@@ -119,7 +120,7 @@ def test_redis_tells_the_channel_what_changed(redis_sink: RedisUnderTest):
 @pytest.mark.integration
 def test_a_redis_that_came_back_empty_is_rebuilt_once(redis_sink: RedisUnderTest, dsn: str):
     engine = open_engine(dsn)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         camera = cameras.add(
             session, Camera(name="a", source="a.mp4", scene=Scene(lines=(parse_line("door=0.5,0,0.5,1"),)))
         )

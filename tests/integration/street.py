@@ -19,6 +19,7 @@ from schema.database import transaction
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras
 from schema.queries.cameras import Camera
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.wire import unpack_delivery
 from tests.clips import vtest
 from tests.integration.replayed import need_data
@@ -121,7 +122,7 @@ class Street:
             self.queue = stack.enter_context(QueueWitness(self._running.endpoints.amqp_url, run))
             for name, source in zip(names, self._sources, strict=True):
                 camera = Camera(name=name, source=source, scene=SCENE, detect_fps=None, enabled=False)
-                with transaction(self._engine) as session:
+                with transaction(self._engine, DEFAULT_TENANT_ID) as session:
                     self.cameras.append(cameras.add(session, camera))
                 stack.callback(self._remove, name)
             self.live = stack.enter_context(LiveWitness(self.live_url))
@@ -151,7 +152,7 @@ class Street:
         eventually("the outbox is empty", lambda: self.outbox() == 0)
 
     def _enable(self, enabled: bool) -> None:
-        with transaction(self._engine) as session:
+        with transaction(self._engine, DEFAULT_TENANT_ID) as session:
             for camera in self.cameras:
                 cameras.change(session, replace(camera, enabled=enabled))
 
@@ -161,7 +162,7 @@ class Street:
         return not held & self.ids and not any(worker.unsent_bytes for worker in workers)
 
     def _remove(self, name: str) -> None:
-        with transaction(self._engine) as session:
+        with transaction(self._engine, DEFAULT_TENANT_ID) as session:
             cameras.remove(session, cameras.by_name(session, name).id)
 
     def crossings(self, from_ns: int = 0, to_ns: int = 2**62) -> set[str]:
@@ -236,7 +237,7 @@ class Street:
         )
 
     def _ask(self, question: str) -> Sequence[Row[Any]]:
-        with transaction(self._engine) as session:
+        with transaction(self._engine, DEFAULT_TENANT_ID) as session:
             return session.execute(text(question), {"ids": sorted(self.ids)}).all()
 
 

@@ -12,6 +12,7 @@ from actors.sinks.postgres import PostgresStore
 from schema.database import open_engine, transaction
 from schema.events import Coverage, Crossing, Delivery
 from schema.queries import leases
+from schema.tenants import DEFAULT_TENANT_ID
 from tests.integration.api_server import Api, assert_problem, running_api, wait_until
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def crossing(rule: dict[str, Any], camera_id: int, at_s: float, direction: str =
 def commit(dsn: str, camera_id: int, crossings: list[Crossing], coverage: tuple[float, float] | None = None) -> None:
     """Store crossings, and an interval of seconds after noon in which the camera was watched."""
     engine = open_engine(dsn, pool_size=1)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         lease = leases.grant(session, camera_id, holder="test", ttl_s=60.0)
     engine.dispose()
     watched = ()
@@ -140,7 +141,7 @@ def test_an_answered_source_can_be_put_back_without_losing_its_password(api: Api
     changed = api.http.put("/api/v1/cameras/lobby", json={"source": shown, "friendly_name": "x"})
     assert changed.status_code == 200
     engine = open_engine(dsn, pool_size=1)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         assert stored_source(session) == "rtsp://viewer:geheim@10.0.0.7/1"
     engine.dispose()
     assert_problem(

@@ -16,6 +16,7 @@ from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras, totals
 from schema.queries.cameras import Camera
 from schema.tables import CameraEventRow
+from schema.tenants import DEFAULT_TENANT_ID
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +51,7 @@ def enter(camera: Camera, rule_id: int, name: str, kind: str) -> Crossing:
 
 def test_whoever_takes_over_a_live_camera_starts_with_nobody_in_its_zones(dsn: str, engine: Engine):
     scene = Scene(lines=(parse_line("door=0,0,1,1"),), zones=(parse_zone("hall=0,0,1,0,1,1"),))
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         camera = cameras.add(session, Camera(name="lobby", source="rtsp://camera", scene=scene))
     with closing(StoreCatalogue(dsn, live=True)) as catalogue:
         lease_epoch = catalogue.lend(camera.spec, "worker-0").lease_epoch
@@ -70,7 +71,7 @@ def test_whoever_takes_over_a_live_camera_starts_with_nobody_in_its_zones(dsn: s
     with closing(StoreCatalogue(dsn, live=True)) as catalogue:
         catalogue.lend(camera.spec, "worker-1")
 
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         live = {rule.totals.rule: rule.totals for rule in totals.live(session)}
         event_type, data = session.execute(select(CameraEventRow.event_type, CameraEventRow.data)).one()
     assert (live["hall"].occupancy, live["hall"].totals.count_in) == (0, 1)

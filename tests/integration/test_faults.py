@@ -15,6 +15,7 @@ from schema.database import transaction
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.names import counter_actor
 from schema.queries import totals
+from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.client import ServedDetector
 from tests.clips import vtest
 from tests.integration.replayed import need_data, replay_detector
@@ -72,7 +73,7 @@ def check(engine, begun, undisturbed):
     assert sorted(told(crossing) for crossing in stored if crossing.cause != "lost") == [
         event for event in undisturbed if event[2] != "lost"
     ]
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         sums = {rule.totals.rule: rule.totals.totals for rule in totals.live(session, [begun.camera.id])}
     for name, rule in sums.items():
         ways = [crossing.direction for crossing in stored if crossing.rule == name and crossing.cause == "crossed"]

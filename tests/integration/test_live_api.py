@@ -13,7 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from schema.events import Committed, Crossing, RuleTotals, Totals
 from schema.live import encode
-from schema.names import LIVE_CHANNEL
+from schema.names import live_channel
+from schema.tenants import DEFAULT_TENANT_ID
 from tests.integration.api_server import PATIENCE_S, Api, running_api, wait_until
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Publisher:
             revision=self.revision,
             totals=Totals(count_in=self.count, effective_in=self.count),
         )
-        self.redis.publish(LIVE_CHANNEL, encode(Committed(crossings=(crossing,), totals=(totals,))))
+        self.redis.publish(live_channel(DEFAULT_TENANT_ID), encode(Committed(crossings=(crossing,), totals=(totals,))))
 
 
 @pytest.fixture

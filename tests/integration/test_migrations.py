@@ -6,11 +6,11 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from schema.database import migrate, migration_config, migration_status, open_engine
+from schema.database import migrate, migration_config, migration_status
+from schema.database.engine import make_engine
 from schema.errors import BadInput
-from schema.partitions import ensure_months, month_of
+from schema.partitions import ensure_partitions, period_of
 from schema.tables import Base
-from schema.times import to_datetime
 
 pytestmark = pytest.mark.integration
 
@@ -35,8 +35,8 @@ def test_an_empty_database_is_brought_to_the_newest_revision(empty: str):
 
 def test_the_tables_are_what_the_models_say_even_with_partitions(empty: str):
     migrate(empty)
-    engine = open_engine(empty, pool_size=1)
-    ensure_months(engine, "crossings", [month_of(to_datetime(1_800_000_000 * 10**9))])
+    engine = make_engine(empty, pool_size=1, role=None)
+    ensure_partitions(engine, "crossings", [period_of("crossings", 1_800_000_000 * 10**9)])
     with engine.begin() as connection:
         command.check(migration_config(connection))
     engine.dispose()
@@ -56,7 +56,7 @@ _CATALOGUE = """
 
 
 def test_constraints_and_indexes_are_what_the_models_say_to_the_letter(empty: str):
-    engine = open_engine(empty, pool_size=1)
+    engine = make_engine(empty, pool_size=1, role=None)
     found = []
     for make in (lambda: migrate(empty), lambda: Base.metadata.create_all(engine)):
         make()
@@ -72,7 +72,7 @@ def test_constraints_and_indexes_are_what_the_models_say_to_the_letter(empty: st
 
 def test_going_back_leaves_nothing_and_can_be_repeated(empty: str):
     migrate(empty)
-    engine = open_engine(empty, pool_size=1)
+    engine = make_engine(empty, pool_size=1, role=None)
     with engine.begin() as connection:
         command.downgrade(migration_config(connection), "base")
     with engine.begin() as connection:
@@ -109,10 +109,10 @@ def test_a_wrong_address_is_one_sentence_without_the_password(dsn: str, says: st
 
 def test_a_month_has_its_partition_and_an_odd_date_the_default_one(empty: str):
     migrate(empty)
-    engine = open_engine(empty, pool_size=1)
-    months = [month_of(to_datetime(ns)) for ns in (0, 1_796_083_200 * 10**9)]
-    ensure_months(engine, "camera_events", months)
-    ensure_months(engine, "camera_events", months)
+    engine = make_engine(empty, pool_size=1, role=None)
+    months = [period_of("camera_events", ns) for ns in (0, 1_796_083_200 * 10**9)]
+    ensure_partitions(engine, "camera_events", months)
+    ensure_partitions(engine, "camera_events", months)
     with engine.begin() as connection:
         names = connection.scalars(text("select relname from pg_class where relispartition and relkind = 'r'"))
         assert {name for name in names if name.startswith("camera_events")} == {

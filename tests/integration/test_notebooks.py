@@ -11,6 +11,7 @@ from schema.database import open_engine, transaction
 from schema.geometry import Scene, parse_line
 from schema.queries import cameras
 from schema.queries.cameras import Camera
+from schema.tenants import DEFAULT_TENANT_ID
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +31,7 @@ def test_counts_come_into_a_data_frame_with_their_coverage(system: Running, monk
     camera = Camera(
         name="notebook", source="rtsp://127.0.0.1:1/", enabled=False, scene=Scene(lines=(parse_line("door=0,0,1,1"),))
     )
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         camera = cameras.put(session, camera)
     monkeypatch.setenv("TURNSTILE_API_URL", str(system.api_url))
 
@@ -39,6 +40,6 @@ def test_counts_come_into_a_data_frame_with_their_coverage(system: Running, monk
     hour = names["by_rule"].loc[("notebook", "door", "line")]
     assert (hour["count_in"], hour["count_out"], hour["coverage"]) == (0, 0, 0)
     assert len(names["counts"].query("camera == 'notebook'")) in (60, 61)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         cameras.remove(session, camera.id)
     engine.dispose()

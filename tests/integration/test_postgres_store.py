@@ -15,6 +15,7 @@ from schema.database import open_engine, transaction
 from schema.errors import Permanent, StoreUnavailable
 from schema.events import CameraEvent, Totals
 from schema.queries import leases
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.wire import crossing_event
 from tests.contracts.stores import PostgresUnderTest, Watched
 from tests.contracts.test_store import BEGIN_NS, crossing, delivery
@@ -36,12 +37,12 @@ def camera(under_test: PostgresUnderTest) -> Watched:
 
 
 def scalar(engine: Engine, query: str, **values: Any) -> Any:
-    with engine.begin() as connection:
+    with transaction(engine, DEFAULT_TENANT_ID) as connection:
         return connection.scalar(text(query), values)
 
 
 def grant_at_once(engine: Engine, camera_id: int) -> None:
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         session.execute(text("set local lock_timeout = '100ms'"))
         leases.grant(session, camera_id, holder="other", ttl_s=1)
 
@@ -66,7 +67,7 @@ def test_every_new_crossing_leaves_one_message(under_test: PostgresUnderTest, ca
     seen = crossing(camera, 1)
     for _ in range(2):
         under_test.store.commit([delivery(camera, [seen])])
-    with under_test.engine.begin() as connection:
+    with transaction(under_test.engine, DEFAULT_TENANT_ID) as connection:
         (row,) = connection.execute(text("select * from outbox where event_id = :id"), {"id": seen.event_id})
     assert row.routing_key == f"crossing.{camera.id}.{camera.line}"
     assert row.body == crossing_event(seen)
@@ -75,7 +76,7 @@ def test_every_new_crossing_leaves_one_message(under_test: PostgresUnderTest, ca
 def test_a_lease_is_not_granted_while_a_commit_under_the_old_one_is_under_way(
     under_test: PostgresUnderTest, camera: Watched
 ):
-    with under_test.engine.begin() as connection:
+    with transaction(under_test.engine, DEFAULT_TENANT_ID) as connection:
         connection.execute(text("select 1 from leases where camera_id = :id for share"), {"id": camera.id})
         with pytest.raises(StoreUnavailable):
             grant_at_once(under_test.engine, camera.id)
@@ -130,7 +131,7 @@ def test_a_month_that_began_in_the_default_partition_goes_on_there(under_test: P
     early = replace(crossing(camera, 1), occurred_ns=BEGIN_NS + 3650 * 86_400 * 10**9)
     other = replace(early, event_id=crossing(camera, 2).event_id)
     under_test.store.commit([delivery(camera)])
-    with under_test.engine.begin() as connection:
+    with transaction(under_test.engine, DEFAULT_TENANT_ID) as connection:
         connection.execute(
             text(
                 "insert into crossings (occurred_at, event_id, camera_id, epoch, zone_id, track_id, kind, direction,"

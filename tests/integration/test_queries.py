@@ -5,12 +5,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from actors.sinks.postgres import PostgresStore
-from schema.database import open_engine, transaction
+from schema.database import open_engine, owner_transaction, transaction
 from schema.errors import BadInput
 from schema.events import Coverage, Delivery, Totals
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras, counts, crossings, leases, streams, totals
 from schema.queries.cameras import Camera
+from schema.tenants import DEFAULT_TENANT_ID
 from tests.contracts.stores import PostgresUnderTest, Watched
 from tests.contracts.test_store import BEGIN_NS, crossing, delivery
 
@@ -37,7 +38,7 @@ def store(dsn: str) -> Iterator[PostgresStore]:
 
 @pytest.fixture(autouse=True)
 def empty(engine: Engine) -> None:
-    with engine.begin() as connection:
+    with owner_transaction(engine) as connection:
         connection.execute(text("truncate cameras cascade"))
 
 
@@ -61,9 +62,9 @@ def test_a_camera_comes_back_as_it_was_stored(engine: Engine):
         config={"recording": "abc"},
         scene=Scene(lines=(replace(DOOR, flip=True, anchor="center", u_turn_s=3.5),), zones=(HALL,)),
     )
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         stored = cameras.add(session, given)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         assert cameras.get(session, stored.id) == cameras.by_name(session, "front") == stored
     rules = tuple(replace(rule, id=0) for rule in stored.scene.rules)
     assert rules == given.scene.rules
@@ -72,7 +73,7 @@ def test_a_camera_comes_back_as_it_was_stored(engine: Engine):
 
 
 def test_only_an_edited_rule_becomes_a_new_version(engine: Engine):
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         before = cameras.add(session, Camera(name="a", source="a.mp4", scene=Scene(lines=(DOOR,), zones=(HALL,))))
         turned = Scene(lines=(replace(DOOR, flip=True),), zones=(HALL,))
         after = cameras.change(session, replace(before, scene=turned))
@@ -86,7 +87,7 @@ def test_only_an_edited_rule_becomes_a_new_version(engine: Engine):
 
 
 def test_workers_are_told_of_enabled_cameras_only(engine: Engine):
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         cameras.add(session, Camera(name="off", source="a.mp4", enabled=False))
         on = cameras.add(session, Camera(name="on", source="b.mp4", scene=Scene(lines=(DOOR,))))
         assert cameras.specs(session) == [on.spec]
@@ -95,7 +96,7 @@ def test_workers_are_told_of_enabled_cameras_only(engine: Engine):
 
 def test_a_removed_camera_frees_its_name_and_keeps_its_history(engine: Engine, store: PostgresStore, watched: Watched):
     store.commit([delivery(watched, [crossing(watched, 1)])])
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         name = cameras.get(session, watched.id).name
         cameras.remove(session, watched.id)
         assert cameras.listing(session) == []
@@ -114,17 +115,17 @@ def test_a_removed_camera_frees_its_name_and_keeps_its_history(engine: Engine, s
     ],
 )
 def test_an_impossible_camera_is_refused_in_one_sentence(engine: Engine, wrong: Camera, says: str):
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         cameras.add(session, Camera(name="taken", source="x"))
-    with pytest.raises(BadInput, match=says), transaction(engine) as session:
+    with pytest.raises(BadInput, match=says), transaction(engine, DEFAULT_TENANT_ID) as session:
         cameras.add(session, wrong)
 
 
 def test_what_is_not_there_is_said_by_name(engine: Engine):
     for ask in (cameras.get, cameras.remove):
-        with pytest.raises(BadInput, match="no camera 404"), transaction(engine) as session:
+        with pytest.raises(BadInput, match="no camera 404"), transaction(engine, DEFAULT_TENANT_ID) as session:
             ask(session, 404)
-    with pytest.raises(BadInput, match="no camera 'nowhere'"), transaction(engine) as session:
+    with pytest.raises(BadInput, match="no camera 'nowhere'"), transaction(engine, DEFAULT_TENANT_ID) as session:
         cameras.by_name(session, "nowhere")
 
 
@@ -132,7 +133,7 @@ def test_what_is_not_there_is_said_by_name(engine: Engine):
 
 
 def test_a_lease_is_renewed_by_its_holder_only(engine: Engine, watched: Watched):
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         first = leases.grant(session, watched.id, holder="one", ttl_s=60)
         second = leases.grant(session, watched.id, holder="two", ttl_s=60)
         assert second.epoch == first.epoch + 1
@@ -147,7 +148,7 @@ def test_a_lease_is_renewed_by_its_holder_only(engine: Engine, watched: Watched)
 
 
 def test_the_same_file_again_finds_its_first_start(engine: Engine, watched: Watched):
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         first = streams.start(session, watched.id, "abc", started_ns=BEGIN_NS, is_file=True)
         again = streams.start(session, watched.id, "abc", started_ns=BEGIN_NS + 5 * S, is_file=True)
         assert again == first
@@ -177,7 +178,7 @@ def test_every_count_says_how_long_the_camera_was_watched(engine: Engine, store:
     seen = [crossing(watched, 1, at_s=1), crossing(watched, 2, at_s=61), crossing(watched, 3, at_s=62, direction="out")]
     store.commit([delivery(watched, seen, coverage=(coverage(watched, -5, 30.5),)), other_epoch])
 
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         asked = {"from_ns": BEGIN_NS, "to_ns": BEGIN_NS + 180 * S, "resolution": "minute"}
         found = counts.buckets(session, **asked)
         assert [(b.rule, (b.from_ns - BEGIN_NS) // S, b.totals.count_in, b.totals.count_out) for b in found] == [
@@ -196,7 +197,7 @@ def test_every_count_says_how_long_the_camera_was_watched(engine: Engine, store:
 def test_longer_buckets_hold_the_same_sums(engine: Engine, store: PostgresStore, watched: Watched):
     store.commit([delivery(watched, [crossing(watched, i, at_s=47 * i) for i in range(30)])])
     for resolution in ("minute", "5min", "15min", "hour", "day"):
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             found = counts.buckets(session, from_ns=BEGIN_NS, to_ns=BEGIN_NS + 3600 * S, resolution=resolution)
         assert sum((b.totals for b in found), Totals()) == Totals(count_in=30, effective_in=30)
         assert all(b.from_ns % (counts.SECONDS[resolution] * S) == 0 for b in found)
@@ -204,7 +205,7 @@ def test_longer_buckets_hold_the_same_sums(engine: Engine, store: PostgresStore,
 
 def test_a_rule_keeps_its_history_over_an_edit(engine: Engine, store: PostgresStore, watched: Watched):
     store.commit([delivery(watched, [crossing(watched, 1)])])
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         camera = cameras.get(session, watched.id)
         edited = replace(camera.scene.lines[0], flip=True)
         after = cameras.change(session, replace(camera, scene=Scene(lines=(edited,))))
@@ -212,7 +213,7 @@ def test_a_rule_keeps_its_history_over_an_edit(engine: Engine, store: PostgresSt
     # Still on its way when the line was edited.
     store.commit([delivery(watched, [crossing(watched, 2)]), delivery(new, [crossing(new, 3)])])
 
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         found = counts.buckets(session, from_ns=BEGIN_NS, to_ns=BEGIN_NS + S, resolution="day", rules=["door"])
         assert [b.totals.count_in for b in found] == [3]
         live = {rule.totals.rule: rule.totals.totals.count_in for rule in totals.live(session, [watched.id])}
@@ -221,7 +222,7 @@ def test_a_rule_keeps_its_history_over_an_edit(engine: Engine, store: PostgresSt
 
 @pytest.mark.parametrize(("seconds", "says"), [(0, "ends before it begins"), (60 * 200_000, "more than 100000")])
 def test_an_impossible_time_is_refused(engine: Engine, seconds: int, says: str):
-    with pytest.raises(BadInput, match=says), transaction(engine) as session:
+    with pytest.raises(BadInput, match=says), transaction(engine, DEFAULT_TENANT_ID) as session:
         counts.buckets(session, from_ns=BEGIN_NS, to_ns=BEGIN_NS + seconds * S, resolution="minute")
 
 
@@ -230,10 +231,10 @@ def test_an_impossible_time_is_refused(engine: Engine, seconds: int, says: str):
 
 def test_a_reset_moves_the_occupancy_and_leaves_a_trace(engine: Engine, store: PostgresStore, watched: Watched):
     store.commit([delivery(watched, [crossing(watched, i, zone=True) for i in range(4)])])
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         after = totals.reset_occupancy(session, watched.zone, people=1, reason="closing time")
     assert (after.occupancy, after.totals.count_in, after.revision) == (1, 4, 2)
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         live = {rule.totals.rule_id: rule.totals for rule in totals.live(session)}
         assert live[watched.zone] == after
         assert live[watched.line].revision == 0
@@ -243,7 +244,7 @@ def test_a_reset_moves_the_occupancy_and_leaves_a_trace(engine: Engine, store: P
 
     (told,) = store.commit([delivery(watched, [crossing(watched, 9, zone=True, direction="out")])]).totals
     assert told.occupancy == 0
-    with pytest.raises(BadInput, match="no line or zone 404"), transaction(engine) as session:
+    with pytest.raises(BadInput, match="no line or zone 404"), transaction(engine, DEFAULT_TENANT_ID) as session:
         totals.reset_occupancy(session, 404)
 
 
@@ -257,7 +258,7 @@ def test_pages_give_every_crossing_once_in_order(engine: Engine, store: Postgres
     store.commit([delivery(watched, seen)])
     met, cursor = [], None
     while True:
-        with transaction(engine) as session:
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
             page = crossings.page(session, camera_id=watched.id, order=order, cursor=cursor, limit=4)
         met += page.crossings
         cursor = page.next_cursor
@@ -271,7 +272,7 @@ def test_pages_give_every_crossing_once_in_order(engine: Engine, store: Postgres
 def test_crossings_are_chosen_by_time_rule_and_direction(engine: Engine, store: PostgresStore, watched: Watched):
     seen = [crossing(watched, i, at_s=i, zone=i == 2, direction="out" if i == 3 else "in") for i in range(5)]
     store.commit([delivery(watched, seen)])
-    with transaction(engine) as session:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
         page = crossings.page(
             session, from_ns=BEGIN_NS + S, to_ns=BEGIN_NS + 5 * S, rule="door", direction="in", order="oldest"
         )
@@ -280,5 +281,5 @@ def test_crossings_are_chosen_by_time_rule_and_direction(engine: Engine, store: 
 
 @pytest.mark.parametrize("cursor", ["x", "ä", "MTcwMDAw", "LTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5LjE"])
 def test_a_made_up_cursor_is_refused(engine: Engine, cursor: str):
-    with pytest.raises(BadInput, match="cursor"), transaction(engine) as session:
+    with pytest.raises(BadInput, match="cursor"), transaction(engine, DEFAULT_TENANT_ID) as session:
         crossings.page(session, cursor=cursor)

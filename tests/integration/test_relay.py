@@ -8,9 +8,10 @@ from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy import Engine, text
 
 from actors.sinks.rabbitmq import DELIVERY_LIMIT, OutboxRelay
-from schema.database import open_engine
+from schema.database import open_engine, transaction
 from schema.errors import StoreUnavailable
 from schema.names import CROSSINGS_QUEUE, DEAD_LETTER_QUEUE
+from schema.tenants import DEFAULT_TENANT_ID
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +26,7 @@ def relay(services, dsn: str) -> Iterator[OutboxRelay]:
 @pytest.fixture
 def engine(dsn: str) -> Iterator[Engine]:
     engine = open_engine(dsn, pool_size=2)
-    with engine.begin() as connection:
+    with transaction(engine, DEFAULT_TENANT_ID) as connection:
         connection.execute(text("delete from outbox"))
     yield engine
     engine.dispose()
@@ -45,7 +46,7 @@ def channel(services, relay: OutboxRelay) -> Iterator[BlockingChannel]:
 def put(engine: Engine, count: int) -> list[str]:
     """Messages in the outbox, oldest first; returns their ids."""
     ids = [str(uuid4()) for _ in range(count)]
-    with engine.begin() as connection:
+    with transaction(engine, DEFAULT_TENANT_ID) as connection:
         connection.execute(
             text(
                 "insert into outbox (event_id, routing_key, body) select id, 'crossing.1.2',"
@@ -71,7 +72,7 @@ def take(channel: BlockingChannel, ids: Collection[str], queue: str = CROSSINGS_
 
 
 def waiting(engine: Engine) -> int:
-    with engine.begin() as connection:
+    with transaction(engine, DEFAULT_TENANT_ID) as connection:
         return connection.scalar(text("select count(*) from outbox")) or 0
 
 
