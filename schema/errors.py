@@ -35,7 +35,7 @@ class DetectorUnavailable(Retryable):
 
 
 class StoreUnavailable(Retryable):
-    """PostgreSQL, Redis or RabbitMQ did not answer."""
+    """PostgreSQL, Redis, RabbitMQ or the file storage did not answer."""
 
 
 class Permanent(TurnstileError):

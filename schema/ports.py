@@ -5,7 +5,7 @@ Every port has one contract test suite in ``tests/contracts``, run over every ad
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,4 +99,75 @@ class Sink(Protocol):
         Raises:
             StoreUnavailable: it did not arrive; publishing the same again is safe.
         """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """A file that was written: where it lies in the store, its SHA-256 in hex, its size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileInfo:
+    """A file that lies in a store: its size in bytes, and when it was last written."""
+
+    path: str
+    size: int
+    changed_ns: int
+
+
+class FileStore(Protocol):
+    """Files, by relative paths with forward slashes. Safe to call from several threads.
+
+    All methods raise ``StoreUnavailable`` when the store does not answer or is full, and ``Permanent`` when it refuses
+    us or is gone.
+    """
+
+    def put(self, content: bytes | BinaryIO, *, mime_type: str) -> Stored:
+        """Keep content under its checksum (``ab/cd/abcd…``); the same content twice is one file, written anew."""
+        ...
+
+    def write(self, path: str, content: bytes | BinaryIO, *, mime_type: str = ...) -> Stored:
+        """Write a file under a name of its own, in the place of one that is there; all of it appears, or nothing."""
+        ...
+
+    def open(self, path: str) -> BinaryIO:
+        """A file for reading at any place of it; close it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    def read(self, path: str, *, sha256: str | None = None) -> Iterator[bytes]:
+        """A file piece by piece; it is looked for at once, not with the first piece.
+
+        Raises:
+            NotFound: there is none.
+            Permanent: after the last piece, if a checksum was given and the file has another one.
+        """
+        ...
+
+    def url(self, path: str, *, expires_s: int) -> str | None:
+        """An address that anybody may read the file at for some seconds; None where there is no such thing."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        ...
+
+    def info(self, path: str) -> FileInfo | None:
+        """Size and age of a file; None where there is none."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Remove a file; one that is not there is fine."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[FileInfo]:
+        """All files below a folder, in order of their paths."""
         ...

@@ -7,17 +7,21 @@ Settings come from three places, later ones winning: the defaults below, a YAML 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from schema.camera import DEFAULT_DETECT_FPS, CameraSpec
 from schema.errors import BadInput
 from schema.geometry import DEFAULT_U_TURN_S, Anchor, Line, Point, Scene, Zone
-from schema.settings_input import UNKNOWN_KEY, read_settings
+from schema.settings_input import PREFIX, UNKNOWN_KEY, read_settings
+
+KEYS_VARIABLE = f"{PREFIX}KEYS"
+KEYS_FILE_VARIABLE = f"{PREFIX}KEYS_FILE"
 
 
 class _Part(BaseModel):
@@ -144,6 +148,24 @@ class WorkerSettings(_Part):
     cameras_per_worker: Annotated[int, Field(ge=1, le=256)] = 32
 
 
+class StorageSettings(_Part):
+    """Where files are kept: a folder (``file:///…``), or a bucket of S3 or a server like it (``s3://bucket/prefix``).
+
+    Workers on several machines need a folder that all of them see, or a bucket.
+    """
+
+    url: str = ""
+    """Empty: the folder ``files`` in the home."""
+    endpoint: Annotated[str | None, Field(pattern="^https?://[^@]+$", repr=False)] = None
+    """The server's address, like https://files.example:9000; None is Amazon's."""
+    region: str = "us-east-1"
+    access_key: Annotated[str | None, Field(repr=False)] = None
+    """None takes what the machine has: its environment, its profile, its role."""
+    secret_key: Annotated[str | None, Field(repr=False)] = None
+    ca: Path | None = None
+    """Certificates (PEM) that the server's is checked against, instead of the machine's."""
+
+
 class Settings(_Part):
     """All settings. ``None`` for a service means: find or start a private one."""
 
@@ -163,12 +185,25 @@ class Settings(_Part):
     api: ApiSettings = ApiSettings()
     detector: DetectorSettings = DetectorSettings()
     workers: WorkerSettings = WorkerSettings()
+    storage: StorageSettings = StorageSettings()
     cameras: Mapping[str, CameraSettings] = {}
+    keys_file: Path | None = None
+    """Keys for sealed columns, a line ``id:base64key`` each; the first one seals. None makes one under ``home``."""
+    keys: Annotated[str | None, Field(repr=False)] = None
+    """The same lines themselves, from the environment; they win over the file."""
 
-    @field_validator("home", "cache", "demo_video")
+    @field_validator("home", "cache", "demo_video", "keys_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
+
+    @field_validator("storage")
+    @classmethod
+    def _in_home(cls, storage: StorageSettings, info: ValidationInfo) -> StorageSettings:
+        home: Path | None = info.data.get("home")
+        if storage.url or home is None:
+            return storage
+        return storage.model_copy(update={"url": (home / "files").as_uri()})
 
     @field_validator("postgres_dsn")
     @classmethod
@@ -212,6 +247,23 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] = os.environ)
         return Settings.model_validate(given.values)
     except ValidationError as error:
         raise BadInput(given.sentence(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedKeys:
+    """Where this process finds the keys of sealed columns: the lines themselves, else a file, else nowhere."""
+
+    text: str | None = field(repr=False)
+    file: Path | None
+
+
+def named_keys(env: Mapping[str, str] = os.environ) -> NamedKeys:
+    """What the environment says about keys.
+
+    The settings put it there (``cluster.home.use_keys``), so that actors find it without the settings file.
+    """
+    file = env.get(KEYS_FILE_VARIABLE)
+    return NamedKeys(text=env.get(KEYS_VARIABLE) or None, file=Path(file) if file else None)
 
 
 def _with_scheme(url: str | None, *schemes: str) -> str | None:

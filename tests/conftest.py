@@ -15,6 +15,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from cluster.services import Services
+    from tests.door import Door
+    from tests.s3_server import S3Server
 
 _TEMPLATE = "turnstile_template"
 _numbers = count(1)
@@ -81,3 +83,21 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.clips import copy_clip
 
     return copy_clip(tmp_path_factory.mktemp("clip") / "clip.avi", 150)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server for the whole run; tests make their own buckets."""
+    from tests.s3_server import S3Server
+
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_door(s3: S3Server) -> Iterator[Door]:
+    """A way to the S3 server that can be shut."""
+    from tests.door import Door
+
+    with Door(s3.port) as door:
+        yield door
