@@ -51,7 +51,7 @@ class S3Server:
                 [
                     _WEED, "server", f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listen,
                     "-s3", f"-s3.config={users}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
-                    "-volume.max=20", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0",
+                    "-volume.max=1000", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0",
                     "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty", "-s3.autoCreateBucket=false",
                 ],
                 stdout=log,
