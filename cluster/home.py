@@ -9,9 +9,14 @@ from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import structlog
+
+from schema.crypto import keyring, make_key_file
 from schema.errors import BadInput
 from schema.names import RAY_NAMESPACE
-from schema.settings import Settings
+from schema.settings import KEYS_FILE_VARIABLE, KEYS_VARIABLE, Settings, named_keys
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +78,27 @@ def use_token(settings: Settings) -> None:
             file.write(secrets.token_hex(32))
     # RAY_AUTH_MODE is left alone: Ray reads it when it is imported, and turns tokens on for a local cluster by itself.
     os.environ.update(RAY_AUTH_TOKEN_PATH=str(path), RAY_USAGE_STATS_ENABLED="0")
+
+
+def use_keys(settings: Settings) -> None:
+    """Let this process, and those that it starts, seal and open with the keys that the settings name.
+
+    Where they name none, a private key file is made under the home, and the log says so. A process has one keyring: the
+    first settings that come by decide.
+
+    Raises:
+        BadInput: the keys are missing or malformed.
+    """
+    named = named_keys()
+    if named.text is None and named.file is None:
+        if settings.keys is not None:
+            os.environ[KEYS_VARIABLE] = settings.keys
+        else:
+            file = settings.keys_file or settings.home / "keys"
+            if settings.keys_file is None and make_key_file(file):
+                log.info("Made a key file for sealed columns: keep a copy of it", file=str(file))
+            os.environ[KEYS_FILE_VARIABLE] = str(file)
+    keyring()
 
 
 def join_ray(settings: Settings) -> None:

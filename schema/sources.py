@@ -35,3 +35,11 @@ def redact(url: str) -> str:
     Works on whole messages too, so that the words of a library may be passed on.
     """
     return _SECRET_PARAMETER.sub(r"\g<name>=***", _USERINFO.sub(r"\g<scheme>***@", url))
+
+
+def without_credentials(source: str) -> str:
+    """The address with user name, password and the values of secret query parameters left out; a path as it is.
+
+    It still says which camera it is, and may be stored and shown as it is.
+    """
+    return _SECRET_PARAMETER.sub(r"\g<name>=", _USERINFO.sub(r"\g<scheme>", source))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from cluster.home import use_keys
 from cluster.packages import ensure
 from cluster.services.given import GivenService, given_postgres, given_rabbitmq, given_redis
 from cluster.services.postgres import Postgres
@@ -33,6 +34,8 @@ class Services:
     ``start`` and ``stop`` act on all private ones, whichever process started them. As a context manager it leaves
     things as it found them: it stops only what it started itself. With ``database_only`` it starts PostgreSQL alone,
     which takes a second where all three take ten.
+
+    From here on the process has the keys of what is sealed in the database, too (``cluster.home.use_keys``).
     """
 
     def __init__(self, settings: Settings, *, database_only: bool = False) -> None:
@@ -41,6 +44,7 @@ class Services:
         self._started: list[PrivateService] = []
         self._use = ExitStack()
         self._arrange(recall(settings.home))
+        use_keys(settings)
 
     def _arrange(self, remembered: Remembered) -> None:
         home, settings = self._settings.home, self._settings

@@ -16,6 +16,7 @@ from schema.camera import DEFAULT_DETECT_FPS, CameraSpec, Playback
 from schema.errors import BadInput
 from schema.geometry import Scene
 from schema.queries import scenes
+from schema.queries.camera_sources import keep_source, source_of
 from schema.tables import CameraRow
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime, to_ns
@@ -29,7 +30,7 @@ class Camera:
 
     ``id`` is 0 until it is stored, and ``tenant_id`` is then the transaction's. ``status`` is what was last heard of
     it, not configuration: writing ignores it.
-    ``source`` may hold a password: redact it before showing it.
+    ``source`` may hold a password (stored sealed): redact it before showing it.
     """
 
     id: int = 0
@@ -164,7 +165,7 @@ def _camera(row: CameraRow, scene: Scene) -> Camera:
     return Camera(
         id=row.id,
         name=row.name,
-        source=row.source,
+        source=source_of(row),
         friendly_name=row.friendly_name,
         ip_address=None if row.ip_address is None else str(row.ip_address),
         enabled=row.enabled,
@@ -181,7 +182,7 @@ def _camera(row: CameraRow, scene: Scene) -> Camera:
 def _write(session: Session, row: CameraRow, camera: Camera) -> None:
     _check(camera)
     row.name = camera.name
-    row.source = camera.source
+    keep_source(row, camera.source)
     row.friendly_name = camera.friendly_name
     row.ip_address = camera.ip_address
     row.enabled = camera.enabled

@@ -30,6 +30,7 @@ class CameraRow(Base):
     friendly_name: Mapped[str] = mapped_column(server_default="")
     ip_address: Mapped[str | None] = mapped_column(INET)
     source: Mapped[str]
+    """Without credentials; see ``schema.queries.camera_sources``."""
     status: Mapped[str] = mapped_column(server_default="new")
     status_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -40,6 +41,7 @@ class CameraRow(Base):
     created_at: Mapped[CreatedAt]
     removed_at: Mapped[datetime | None]
     tenant_id: Mapped[TenantId] = mapped_column(ForeignKey("tenants.id"))
+    source_sealed: Mapped[bytes | None]
 
 
 class ZoneRow(Base):
