@@ -3,6 +3,7 @@
 from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
 from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
+from schema.tables.files import EvidenceRow, FileRow
 from schema.tables.streams import CoverageRow, StreamRow
 from schema.tables.tenants import TenantRow
 
@@ -13,6 +14,8 @@ __all__ = [
     "CountingResultRow",
     "CoverageRow",
     "CrossingRow",
+    "EvidenceRow",
+    "FileRow",
     "LeaseRow",
     "OutboxRow",
     "StreamRow",
