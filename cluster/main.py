@@ -21,9 +21,10 @@ from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
 from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
+from cluster.rotation import check_keys
 from cluster.services import Endpoints
 from cluster.supervisor import Overview
-from schema.database import migrate
+from schema.database import migrate, open_engine
 from schema.errors import BadInput
 from schema.names import (
     API_APP,
@@ -112,12 +113,14 @@ def start(
         open_model: a module's function that opens the model in the detector's replica; None takes ``open_detector``.
 
     Raises:
-        BadInput: the database belongs to a newer version, the model cannot be opened, or the API's port is taken.
+        BadInput: the database belongs to a newer version, the keys do not open what is sealed in it, the model cannot
+            be opened, or the API's port is taken.
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if with_api:
         _check_port(settings)
     migrate(endpoints.postgres_dsn)
+    _check_keys(endpoints)
     dashboard_url = _start_ray(settings)
     try:
         counters = [_control(CountingActor, counter_actor(n)).remote(
@@ -222,6 +225,14 @@ def _start_api(endpoints: Endpoints) -> None:
         ray_actor_options={"num_cpus": 0, "resources": {CONTROL: CONTROL_SHARE}},
     )
     serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url), name=API_APP, route_prefix="/")
+
+
+def _check_keys(endpoints: Endpoints) -> None:
+    engine = open_engine(endpoints.postgres_dsn, pool_size=1)
+    try:
+        check_keys(engine)
+    finally:
+        engine.dispose()
 
 
 def _check_port(settings: Settings) -> None:

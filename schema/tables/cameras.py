@@ -21,6 +21,7 @@ class CameraRow(Base):
         CheckConstraint("playback in ('live', 'recorded')", name="playback"),
         CheckConstraint(f"status in ({', '.join(repr(status) for status in STATUSES)})", name="status"),
         CheckConstraint("detect_fps > 0", name="detect_fps"),
+        CheckConstraint("octet_length(source_sealed) > 30", name="source_sealed"),
         UniqueConstraint("tenant_id", "id"),
         Index("uq_cameras_name", "tenant_id", "name", unique=True, postgresql_where=text("removed_at is null")),
     )

@@ -2,9 +2,10 @@
 
 import typer
 
-from cluster.commands.db import versions
+from cluster.commands.db import keys, versions
 
 db = typer.Typer()
 
 db.command("migrate")(versions.migrate_command)
 db.command("status")(versions.status_command)
+db.command("rotate-keys")(keys.rotate_keys)

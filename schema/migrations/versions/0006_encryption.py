@@ -20,7 +20,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("alter table cameras add column source_sealed bytea")
+    op.execute(
+        "alter table cameras add column source_sealed bytea"
+        " constraint ck_cameras_source_sealed check (octet_length(source_sealed) > 30)"
+    )
 
 
 def downgrade() -> None:
