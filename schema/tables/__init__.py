@@ -1,13 +1,17 @@
 """The tables, one file an area. Importing this package registers all of them with ``Base.metadata``."""
 
+from schema.tables.alerts import AlertRow
 from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
 from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
 from schema.tables.files import EvidenceRow, FileRow
+from schema.tables.identities import UserRow, UserSessionRow
+from schema.tables.models import ModelLogRow, ModelRow
 from schema.tables.streams import CoverageRow, StreamRow
 from schema.tables.tenants import TenantRow
 
 __all__ = [
+    "AlertRow",
     "Base",
     "CameraEventRow",
     "CameraRow",
@@ -17,9 +21,13 @@ __all__ = [
     "EvidenceRow",
     "FileRow",
     "LeaseRow",
+    "ModelLogRow",
+    "ModelRow",
     "OutboxRow",
     "StreamRow",
     "TenantRow",
+    "UserRow",
+    "UserSessionRow",
     "ZoneRow",
     "ZoneTotalsRow",
 ]
