@@ -16,8 +16,8 @@ from ray.exceptions import RayError, RayTaskError
 from actors.backoff import Backoff
 from actors.counter import CountingShard
 from actors.meters import CountingMeters, WorkerMeters
+from actors.queue.relay import OutboxRelay
 from actors.sinks.postgres import PostgresStore
-from actors.sinks.rabbitmq import OutboxRelay
 from actors.sinks.redis import RedisSink
 from actors.worker.camera import CameraWorker
 from actors.worker.journal import Journal

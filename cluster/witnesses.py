@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from actors.sinks.rabbitmq import declare
+from actors.queue.topology import declare
 from schema.database import open_engine, transaction
 from schema.live import decode_totals
 from schema.names import CROSSINGS_QUEUE, EVENTS_EXCHANGE, totals_key

@@ -16,6 +16,11 @@ def worker_actor(number: int) -> str:
     return f"turnstile-worker-{number}"
 
 
+def job_actor(number: int) -> str:
+    """The job worker with this number, counted from 0."""
+    return f"turnstile-jobs-{number}"
+
+
 def counter_actor(shard: int) -> str:
     """The counting actor of this shard, counted from 0."""
     return f"turnstile-counter-{shard}"
@@ -49,6 +54,17 @@ EVENTS_EXCHANGE = "turnstile.events"
 DEAD_LETTER_EXCHANGE = "turnstile.dead-letters"
 DEAD_LETTER_QUEUE = "turnstile.dead-letters"
 CROSSINGS_QUEUE = "turnstile.crossings"
+ALERTS_EXCHANGE = "turnstile.alerts"
+"""Topic exchange; the routing key is ``<severity>.<type>``."""
+ALERTS_QUEUE = "turnstile.alerts"
+JOBS_EXCHANGE = "turnstile.jobs"
+"""Direct exchange; the routing key is the job's kind."""
+
+
+def jobs_queue(kind: str) -> str:
+    """Where jobs of a kind wait for a worker."""
+    return f"turnstile.jobs.{kind}"
+
 
 # Metrics. Labels are camera, line and direction at most: never a track, never a time. Ray's own exporter puts ``ray_``
 # in front of these.
@@ -64,4 +80,6 @@ DETECTOR_RETRIES_TOTAL = "turnstile_detector_retries_total"
 STORE_RETRIES_TOTAL = "turnstile_store_retries_total"
 FLUSH_LAG_SECONDS = "turnstile_flush_lag_seconds"
 JOURNAL_BYTES = "turnstile_journal_bytes"
+JOBS_TOTAL = "turnstile_jobs_total"
+JOB_SECONDS = "turnstile_job_seconds"
 OUTBOX_WAITING = "turnstile_outbox_waiting"

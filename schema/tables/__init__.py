@@ -7,6 +7,7 @@ from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow,
 from schema.tables.files import EvidenceRow, FileRow
 from schema.tables.identities import UserRow, UserSessionRow
 from schema.tables.models import ModelLogRow, ModelRow
+from schema.tables.jobs import JobRow
 from schema.tables.streams import CoverageRow, StreamRow
 from schema.tables.tenants import TenantRow
 
@@ -20,6 +21,7 @@ __all__ = [
     "CrossingRow",
     "EvidenceRow",
     "FileRow",
+    "JobRow",
     "LeaseRow",
     "ModelLogRow",
     "ModelRow",

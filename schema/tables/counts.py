@@ -143,6 +143,8 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
+        CheckConstraint("exchange in ('turnstile.events', 'turnstile.jobs', 'turnstile.alerts')", name="exchange"),
+        Index("ix_outbox_exchange", "exchange", postgresql_where=text("exchange <> 'turnstile.events'")),
         {
             "postgresql_with": {
                 "autovacuum_vacuum_scale_factor": 0,
@@ -156,4 +158,5 @@ class OutboxRow(Base):
     routing_key: Mapped[str]
     body: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]
+    exchange: Mapped[str] = mapped_column(server_default="turnstile.events")
     tenant_id: Mapped[TenantId]

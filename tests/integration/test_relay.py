@@ -7,7 +7,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy import Engine, text
 
-from actors.sinks.rabbitmq import DELIVERY_LIMIT, OutboxRelay
+from actors.queue.relay import OutboxRelay
+from actors.queue.topology import DELIVERY_LIMIT
 from schema.database import open_engine, transaction
 from schema.errors import StoreUnavailable
 from schema.names import CROSSINGS_QUEUE, DEAD_LETTER_QUEUE

@@ -16,15 +16,15 @@ from pika.exceptions import AMQPError
 from pika.frame import Method
 from pika.spec import Basic
 
+from actors.queue.topology import ANSWER_TIMEOUT_S
 from schema.errors import StoreUnavailable
-
-ANSWER_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
     """One message for an exchange."""
 
+    exchange: str
     routing_key: str
     body: bytes
     properties: pika.BasicProperties
@@ -51,7 +51,7 @@ class ConfirmingPublisher:
         )
         self._wait(ANSWER_TIMEOUT_S)
 
-    def publish(self, exchange: str, messages: Sequence[Message]) -> None:
+    def publish(self, messages: Sequence[Message]) -> None:
         """Publish all messages in order, and wait until the broker has confirmed every one.
 
         Raises:
@@ -60,7 +60,7 @@ class ConfirmingPublisher:
         assert self._channel is not None, "a publisher is connected from the start"  # noqa: S101
         try:
             for message in messages:
-                self._channel.basic_publish(exchange, message.routing_key, message.body, message.properties)
+                self._channel.basic_publish(message.exchange, message.routing_key, message.body, message.properties)
         except AMQPError as error:
             raise StoreUnavailable(f"RabbitMQ is gone: {error!r}") from error
         first, self._last_tag = self._last_tag + 1, self._last_tag + len(messages)

@@ -1,0 +1,1 @@
+"""RabbitMQ: what is declared there, how messages get in, and how they are taken out and handled."""
