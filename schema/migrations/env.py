@@ -12,7 +12,7 @@ _connection: Connection = context.config.attributes["connection"]
 
 
 def _partitions() -> set[str]:
-    return set(_connection.scalars(text("select relname from pg_class where relispartition and relkind = 'r'")))
+    return set(_connection.scalars(text("select relname from pg_class where relispartition and relkind in ('r', 'p')")))
 
 
 _ours = _partitions()

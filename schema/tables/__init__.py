@@ -1,6 +1,7 @@
 """The tables, one file an area. Importing this package registers all of them with ``Base.metadata``."""
 
 from schema.tables.alerts import AlertRow
+from schema.tables.analytics import AnalyticsRow
 from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
 from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
@@ -13,6 +14,7 @@ from schema.tables.tenants import TenantRow
 
 __all__ = [
     "AlertRow",
+    "AnalyticsRow",
     "Base",
     "CameraEventRow",
     "CameraRow",
