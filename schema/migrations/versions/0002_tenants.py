@@ -9,6 +9,8 @@ Revises: 0001
 
 from alembic import op
 
+from schema.migrations import partition_functions
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -34,45 +36,7 @@ begin
     execute format('create policy system on %I to turnstile_system using (true) with check (true)', name);
     execute format('grant %s on %I to turnstile_system', privileges, name);
 end $$;
-
--- Runs as the owner for whoever stores rows: it can make a partition that the calendar has, and nothing else.
-create function ensure_partition(parent text, first timestamptz, last timestamptz) returns boolean
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp set lock_timeout = '3s' as $$
-declare
-    is_day constant boolean := last - first <= interval '1 day';
-    suffix constant text := case when is_day then '_YYYY_MM_DD' else '_YYYY_MM' end;
-    name constant text := parent || to_char(first at time zone 'UTC', suffix);
-begin
-    if not exists (select from pg_partitioned_table p join pg_class c on c.oid = p.partrelid
-                   where c.relname = parent and c.relnamespace = 'public'::regnamespace and p.partstrat = 'r') then
-        raise exception '% has no partitions by time', parent;
-    end if;
-    if first < timestamptz '2000-01-01 UTC' or last > timestamptz '2100-01-01 UTC' or last <= first
-       or last - first > interval '366 days' or first <> date_trunc('day', first, 'UTC') then
-        raise exception 'no partition of % from % to %', parent, first, last;
-    end if;
-    perform pg_advisory_xact_lock(7463002);
-    if to_regclass('public.' || quote_ident(name)) is not null then
-        return true;
-    end if;
-    if parent = 'counting_results' then
-        execute format('create table public.%I partition of public.%I for values from (%L) to (%L)'
-            ' partition by hash (camera_id)', name, parent, first, last);
-        for remainder in 0..3 loop
-            execute format('create table public.%I partition of public.%I for values with (modulus 4, remainder %s)',
-                name || '_' || remainder, name, remainder);
-        end loop;
-    else
-        execute format('create table public.%I partition of public.%I for values from (%L) to (%L)',
-            name, parent, first, last);
-    end if;
-    return true;
-exception
-    -- Rows of this time already lie in the default partition, or in a longer one: there the others may go too.
-    when check_violation or invalid_object_definition then return false;
-end $$;
-revoke execute on function guard_tenant, let_system, ensure_partition from public;
-grant execute on function ensure_partition to turnstile_app, turnstile_system;
+revoke execute on function guard_tenant, let_system from public;
 """
 
 TENANTS = """
@@ -266,6 +230,7 @@ alter table cameras drop constraint fk_cameras_tenant_id_tenants, drop constrain
 
 def upgrade() -> None:
     op.execute(FUNCTIONS)
+    op.execute(partition_functions.MAKE)
     op.execute(TENANTS)
     for table in TENANT_TABLES:
         op.execute(COLUMN.format(table))
@@ -292,4 +257,5 @@ def downgrade() -> None:
     for table in TENANT_TABLES:
         if table != "counting_results":
             op.execute(f"alter table {table} drop column tenant_id")
-    op.execute("drop table tenants; drop function ensure_partition, guard_tenant, let_system")
+    op.execute("drop table tenants; drop function guard_tenant, let_system")
+    op.execute(partition_functions.DROP)
