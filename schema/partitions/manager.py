@@ -126,7 +126,7 @@ _TABLES: Final = text(
     "select c.relname from pg_partitioned_table p join pg_class c on c.oid = p.partrelid"
     " where p.partstrat = 'r' and p.partdefid <> 0 and c.relnamespace = 'public'::regnamespace"
 )
-_SPANS: Final = text("""
+_SPANS: Final = text(r"""
     select cast(bounds[1] as timestamptz) as first, cast(bounds[2] as timestamptz) as last
     from (
         select regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$) as bounds
