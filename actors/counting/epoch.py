@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from actors.counting.motion_model import boxes_of
+from actors.counting.people import People
 from actors.counting.track_log import Change, TrackLog
 from schema.events import Cause, Crossing, Track
 from schema.geometry import Rule, Scene, Zone
@@ -59,6 +62,12 @@ class Epoch:
         x, y, width, height = (float(value) for value in row["pos"])
         box = ((x - width / 2) / self.aspect, y - height, (x + width / 2) / self.aspect, y)
         return Track(track_id=int(row["id"]), box=box, score=float(row["score"]), seen_ns=int(row["seen_ns"]))
+
+    def people(self, rows: NDArray[np.void]) -> People:
+        """Tracks, ROW (N,), as others see them."""
+        boxes = boxes_of(rows["pos"])
+        boxes[:, 0::2] /= self.aspect
+        return People(births=rows["birth"], ids=rows["id"], boxes=boxes)
 
     def record(self, row: np.void, change: Change) -> list[Crossing]:
         """Report a change now, or keep it until its track is confirmed."""

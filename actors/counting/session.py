@@ -8,6 +8,7 @@ from actors.counting.batch import gather
 from actors.counting.epoch import Epoch
 from actors.counting.line import Lines
 from actors.counting.matching import Bools, Ints
+from actors.counting.people import People
 from actors.counting.side import Seen, Sides
 from actors.counting.snapshot import Snapshot, pack, unpack
 from actors.counting.track_log import RuleKey, rule_key
@@ -115,6 +116,12 @@ class CountingSession:
         epoch = self._epochs[camera_id]
         rows = self._tracker.rows[self._rows_of(epoch)]
         return [epoch.track(row) for row in rows[rows["id"] > 0]]
+
+    def people(self, camera_id: int, captured_ns: int) -> People:
+        """Everybody who was seen in the last frame of a camera, captured at this time."""
+        epoch = self._epochs[camera_id]
+        rows = self._tracker.rows
+        return epoch.people(rows[(rows["slot"] == epoch.slot) & (rows["seen_ns"] == captured_ns)])
 
     def snapshot(self, camera_id: int) -> bytes:
         """A camera's whole state; ``open`` goes on from it as if nothing had happened."""

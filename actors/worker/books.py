@@ -1,15 +1,16 @@
 """The counting side of a camera worker: from what the detector saw to deliveries that are due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from actors.capture.feed import FeedEvent
 from actors.counting.session import CountingSession
 from actors.worker.looks import Look
+from actors.worker.pictures import Pictures
 from actors.worker.watch import Watch
 from schema.camera import CameraSpec
-from schema.events import Delivery, Detections, Frame, Observation
+from schema.events import Crossing, Delivery, Detections, Frame, Observation
 
 log = structlog.get_logger(__name__)
 
@@ -17,10 +18,11 @@ log = structlog.get_logger(__name__)
 class Books:
     """Counts the cameras of a worker together and keeps ``unsaved`` what has to be journalled. Not thread-safe."""
 
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, clock_ns: Callable[[], int], pictures: Pictures | None) -> None:
         self.watches: dict[int, Watch] = {}
         self.unsaved: list[Delivery] = []
         self._clock_ns = clock_ns
+        self._pictures = pictures
         self._session = CountingSession()
 
     def apply(self, look: Look) -> None:
@@ -29,7 +31,7 @@ class Books:
             self._give_up(look, error)
             return
         found = look.answer.result()
-        together: dict[int, Observation] = {}
+        together: dict[int, tuple[Frame, Observation]] = {}
         for place, (watch, item) in enumerate(look.items):
             if self.watches.get(watch.spec.id) is not watch or watch.failed:
                 continue
@@ -42,7 +44,7 @@ class Books:
             if watch.epoch != item.id.epoch:
                 self._begin(watch, item.id.epoch, item.captured_ns)
             if not watch.failed and (item.still or place in found):
-                together[watch.spec.id] = self._observe(watch, item, found.get(place))
+                together[watch.spec.id] = item, self._observe(watch, item, found.get(place))
         self._advance(together)
 
     def collect_due(self) -> None:
@@ -62,6 +64,7 @@ class Books:
                 state = self._session.snapshot(watch.spec.id)
                 self.unsaved.append(watch.deliver(self._clock_ns(), state=state))
                 self._session.close(watch.spec.id)
+                self._forget(watch)
         else:
             self._end(watch)
 
@@ -69,12 +72,13 @@ class Books:
         """Forget what a camera has counted: it is not ours."""
         if watch.epoch is not None:
             self._session.close(watch.spec.id)
+            self._forget(watch)
 
     def edit(self, watch: Watch, spec: CameraSpec) -> None:
         """Count by other rules from the next frame on."""
         watch.change(spec)
         if watch.epoch is not None:
-            watch.found(self._session.set_scene(spec.id, spec.scene))
+            self._found(watch, self._session.set_scene(spec.id, spec.scene))
 
     def _observe(self, watch: Watch, frame: Frame, found: Detections | None) -> Observation:
         detections = watch.last_seen if found is None else found
@@ -87,11 +91,27 @@ class Books:
             detections=detections,
         )
 
-    def _advance(self, together: dict[int, Observation]) -> None:
+    def _advance(self, together: dict[int, tuple[Frame, Observation]]) -> None:
         if not together:
             return
-        for crossing in self._session.advance(list(together.values())):
-            self.watches[crossing.camera_id].found([crossing])
+        crossings = self._session.advance([observation for _, observation in together.values()])
+        if self._pictures is not None:
+            for camera_id, (frame, _) in together.items():
+                people = self._session.people(camera_id, frame.captured_ns)
+                self._pictures.saw(self.watches[camera_id].spec, frame, people)
+        for crossing in crossings:
+            self._found(self.watches[crossing.camera_id], [crossing], together[crossing.camera_id][0])
+
+    def _found(self, watch: Watch, crossings: Sequence[Crossing], frame: Frame | None = None) -> None:
+        """Note crossings, which ``frame`` made certain, or no frame did."""
+        watch.found(crossings)
+        if self._pictures is not None:
+            for crossing in crossings:
+                self._pictures.crossed(watch.spec, crossing, frame)
+
+    def _forget(self, watch: Watch) -> None:
+        if self._pictures is not None:
+            self._pictures.forget(watch.spec.id)
 
     def _begin(self, watch: Watch, epoch: str, first_ns: int) -> None:
         self._end(watch)
@@ -108,7 +128,8 @@ class Books:
     def _end(self, watch: Watch, *, finished: bool = False) -> None:
         """End a stream epoch; whoever is still in the picture is counted out of it."""
         if watch.epoch is not None:
-            watch.found(self._session.close(watch.spec.id))
+            self._found(watch, self._session.close(watch.spec.id))
+            self._forget(watch)
             self.unsaved.append(watch.deliver(self._clock_ns(), finished=finished))
             watch.end_epoch()
 

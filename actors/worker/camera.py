@@ -19,6 +19,7 @@ import structlog
 from actors.capture.feed import CameraFeed, FeedEvent
 from actors.worker.books import Books
 from actors.worker.looks import IN_FLIGHT, Looks
+from actors.worker.pictures import Pictures
 from actors.worker.watch import Watch
 from schema.camera import CameraSpec
 from schema.errors import Retryable
@@ -56,6 +57,7 @@ class CameraWorker:
         open_feed: Callable[..., CameraFeed] = CameraFeed,
         clock_ns: Callable[[], int] = time.time_ns,
         pool: Executor | None = None,
+        pictures: Pictures | None = None,
     ) -> None:
         """Make an idle worker; ``run`` it in a thread.
 
@@ -66,6 +68,7 @@ class CameraWorker:
             open_feed: makes a camera's feed, as ``CameraFeed(spec, bell=…, start_seq=…, motion_gate=…)``.
             clock_ns: the time.
             pool: threads that wait for the detector.
+            pictures: takes a picture of each crossing; None takes none.
         """
         self.name = name
         self._outgoing = outgoing
@@ -75,7 +78,7 @@ class CameraWorker:
         pool = pool or ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix=f"{name}-detect")
         self._looks = Looks(detector, limit=BATCH_FRAMES, pool=pool, ring=self._bell.set)
         self._lock = threading.Lock()
-        self._books = Books(clock_ns)
+        self._books = Books(clock_ns, pictures)
         self._watches = self._books.watches
         self._first = 0
         self._draining = False

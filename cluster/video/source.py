@@ -12,6 +12,7 @@ from actors.capture.sources import FileSource, probe
 from actors.capture.stream import RtspSource
 from schema.errors import BadInput, SourceLost
 from schema.events import Frame, FrameId
+from schema.picture import Area
 from schema.ports import FrameSource
 from schema.sources import is_live, redact
 
@@ -128,3 +129,7 @@ class _BlankPicture:
     def luma(self, width: int, height: int) -> NDArray[np.uint8]:
         """Dark grey, uint8 (height, width)."""
         return np.full((height, width), _BACKGROUND, np.uint8)
+
+    def cut(self, area: Area, width: int, height: int) -> NDArray[np.uint8]:  # noqa: ARG002 - all parts are alike
+        """Dark grey, uint8 (height, width, 3)."""
+        return self.rgb(width, height)
