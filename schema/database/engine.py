@@ -14,6 +14,9 @@ CONNECT_TIMEOUT_S = 5
 SILENCE_S = 15
 # A server that is read-only (25006) has just been demoted: its successor will take the same transaction.
 _READ_ONLY = "25006"
+# A plan for any time locks every partition, and is made once to see what it would cost: more than a second with
+# thousands of them.
+_PLANS = "-c plan_cache_mode=force_custom_plan"
 
 
 def open_engine(dsn: str, *, pool_size: int = 5) -> Engine:
@@ -39,7 +42,7 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None) -> Engine:
     """
     url = _url(dsn)
     options = url.query.get("options", "")
-    own = () if role is None else (f"-c role={role}",)
+    own = (_PLANS,) if role is None else (_PLANS, f"-c role={role}")
     return create_engine(
         url,
         pool_size=pool_size,
