@@ -20,6 +20,9 @@ class WorkerMeters:
         self._store_retries = _Growth(Counter(names.STORE_RETRIES_TOTAL, "Deliveries sent again.", ("worker",)))
         self._age = Gauge(names.FRAME_AGE_SECONDS, "Since the last frame was captured.", tag_keys=camera)
         self._journal = Gauge(names.JOURNAL_BYTES, "Counted and not stored yet.", tag_keys=("worker",))
+        self._pictures = _Growth(Counter(names.PICTURES_STORED_TOTAL, "Crossings with a picture.", ("worker",)))
+        self._no_pictures = _Growth(Counter(names.PICTURES_DROPPED_TOTAL, "Pictures that gave way.", ("worker",)))
+        self._waiting = Gauge(names.PICTURES_WAITING, "Pictures not stored yet.", tag_keys=("worker",))
 
     def report(self, status: WorkerStatus, *, store_retries: int, now_ns: int) -> None:
         """Take over what a worker says of itself."""
@@ -29,6 +32,9 @@ class WorkerMeters:
         self._detector_retries.reached(status.detector_retries, worker)
         self._store_retries.reached(store_retries, worker)
         self._journal.set(status.unsent_bytes, worker)
+        self._pictures.reached(status.pictures_stored, worker)
+        self._no_pictures.reached(status.pictures_dropped, worker)
+        self._waiting.set(status.pictures_waiting, worker)
 
     def _report_camera(self, status: CameraStatus, now_ns: int) -> None:
         camera = {"camera": status.spec.name}

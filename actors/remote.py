@@ -21,6 +21,8 @@ from actors.sinks.postgres import PostgresStore
 from actors.sinks.redis import RedisSink
 from actors.worker.camera import CameraWorker
 from actors.worker.journal import Journal
+from actors.worker.keeper import KeeperStats, PicturesTo
+from actors.worker.pictures import Pictures
 from actors.worker.sender import Commit, Sender
 from schema.camera import CameraSpec
 from schema.errors import Permanent, Retryable, StoreUnavailable
@@ -33,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 COMMIT_TIMEOUT_S = 30.0
 METERS_EVERY_S = 2.0
+PICTURES_WAIT_S = 2.0
+"""When a worker lets go, its last pictures have this long to be stored; they are not worth more."""
 RELAY_LIMIT = 500
 RELAY_IDLE_S = 0.05
 
@@ -56,12 +60,16 @@ class CameraWorkerActor:
     on this node.
     """
 
-    def __init__(self, name: str, journals: str, detector: Detector, shards: int) -> None:
+    def __init__(self, name: str, journals: str, detector: Detector, shards: int, pictures: PicturesTo | None) -> None:
         self._journal = Journal(Path(journals))
         self._sender = Sender(self._journal, [_commit_to(shard) for shard in range(shards)], on_refused=self._refused)
-        self._worker = CameraWorker(name, detector, self._sender)
+        self._keeper = pictures.open_keeper() if pictures else None
+        self._worker = CameraWorker(
+            name, detector, self._sender, pictures=Pictures(self._keeper.take) if self._keeper else None
+        )
         self._meters = WorkerMeters()
-        for work in (self._worker.run, self._sender.run, self._keep_metering):
+        keeping = (self._keeper.run,) if self._keeper else ()
+        for work in (self._worker.run, self._sender.run, self._keep_metering, *keeping):
             threading.Thread(target=_or_die, args=(work,), name=work.__name__, daemon=True).start()
 
     def assign(self, assignment: Assignment) -> None:
@@ -78,12 +86,23 @@ class CameraWorkerActor:
 
     def status(self) -> WorkerStatus:
         """How the worker and its cameras are doing."""
-        return replace(self._worker.status(), unsent_bytes=self._journal.waiting_bytes, pid=os.getpid())
+        pictures = self._keeper.stats if self._keeper else KeeperStats()
+        return replace(
+            self._worker.status(),
+            unsent_bytes=self._journal.waiting_bytes,
+            pid=os.getpid(),
+            pictures_stored=pictures.stored,
+            pictures_dropped=pictures.dropped,
+            pictures_waiting=pictures.waiting,
+        )
 
     def drain(self, timeout_s: float) -> bool:
         """Let go of all cameras and deliver everything; False if the store did not take it in time."""
         self._worker.drain()
-        return self._sender.wait_until_empty(timeout_s)
+        delivered = self._sender.wait_until_empty(timeout_s)
+        if self._keeper is not None and delivered:
+            self._keeper.wait_until_empty(PICTURES_WAIT_S)
+        return delivered
 
     def _refused(self, camera_id: int, lease_epoch: int) -> None:
         self._worker.refused(camera_id, lease_epoch)

@@ -12,6 +12,7 @@ from ray.exceptions import RayError
 from ray.util import list_named_actors
 
 from actors.remote import CameraWorkerActor, remote_actor
+from actors.worker.keeper import PicturesTo
 from cluster.catalogue import StoreCatalogue
 from cluster.resources import STREAMS
 from cluster.supervisor import STEP_S, Overview, Supervisor
@@ -29,7 +30,9 @@ TELL_S = 5.0
 class RayFleet:
     """Starts, finds and talks to camera workers."""
 
-    def __init__(self, *, journals: str, detector: Detector, shards: int, per_worker: int) -> None:
+    def __init__(
+        self, *, journals: str, detector: Detector, shards: int, per_worker: int, pictures: PicturesTo | None
+    ) -> None:
         """Find the workers that are there.
 
         Args:
@@ -37,11 +40,13 @@ class RayFleet:
             detector: given to every worker.
             shards: how many counting actors there are.
             per_worker: cameras on a worker at most.
+            pictures: where workers keep pictures of crossings; None: nowhere.
         """
         self._journals = journals
         self._detector = detector
         self._shards = shards
         self._per_worker = per_worker
+        self._pictures = pictures
         self._asked: dict[str, ray.ObjectRef[Any]] = {}
         names = set(list_named_actors())
         self._workers: dict[str, ActorHandle[Any]] = {}
@@ -78,7 +83,7 @@ class RayFleet:
             get_if_exists=True,
             lifetime="detached",
             resources={STREAMS: self._per_worker},
-        ).remote(name, self._journals, self._detector, self._shards)
+        ).remote(name, self._journals, self._detector, self._shards, self._pictures)
         log.info("Worker started", worker=name)
 
     def restart_worker(self, name: str) -> None:
@@ -120,8 +125,9 @@ class SupervisorActor:
         shards: int,
         per_worker: int,
         with_live_cameras: bool,
+        pictures: PicturesTo | None,
     ) -> None:
-        fleet = RayFleet(journals=journals, detector=detector, shards=shards, per_worker=per_worker)
+        fleet = RayFleet(journals=journals, detector=detector, shards=shards, per_worker=per_worker, pictures=pictures)
         self._supervisor = Supervisor(fleet, StoreCatalogue(dsn, live=with_live_cameras), per_worker=per_worker)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)

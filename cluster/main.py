@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 from ray.util import list_named_actors
 
 from actors.remote import CountingActor, RelayActor
+from actors.worker.keeper import PicturesTo
 from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
@@ -25,7 +26,7 @@ from cluster.rotation import check_keys
 from cluster.services import Endpoints
 from cluster.supervisor import Overview
 from schema.database import migrate, open_engine
-from schema.errors import BadInput
+from schema.errors import BadInput, Retryable
 from schema.names import (
     API_APP,
     API_DEPLOYMENT,
@@ -36,6 +37,7 @@ from schema.names import (
 )
 from schema.ports import DetectorSpec
 from schema.settings import Settings
+from schema.storage import open_storage
 from serve_app.api.deployment import Api
 from serve_app.client import ServedDetector
 from serve_app.deployments import OpenModel
@@ -121,6 +123,8 @@ def start(
         _check_port(settings)
     migrate(endpoints.postgres_dsn)
     _check_keys(endpoints)
+    if settings.evidence.enabled:
+        _check_storage(settings)
     dashboard_url = _start_ray(settings)
     try:
         counters = [_control(CountingActor, counter_actor(n)).remote(
@@ -142,6 +146,7 @@ def start(
             settings.counting_shards,
             settings.workers.cameras_per_worker,
             with_live_cameras,
+            PicturesTo(dsn=endpoints.postgres_dsn, storage=settings.storage) if settings.evidence.enabled else None,
         )
     except BaseException:
         serve.shutdown()
@@ -233,6 +238,14 @@ def _check_keys(endpoints: Endpoints) -> None:
         check_keys(engine)
     finally:
         engine.dispose()
+
+
+def _check_storage(settings: Settings) -> None:
+    """A storage that is wrong is said so at once; one that is away delays pictures, not counting."""
+    try:
+        open_storage(settings.storage).check()
+    except Retryable as error:
+        log.warning("Pictures of crossings will wait", error=str(error))
 
 
 def _check_port(settings: Settings) -> None:

@@ -148,6 +148,12 @@ class WorkerSettings(_Part):
     cameras_per_worker: Annotated[int, Field(ge=1, le=256)] = 32
 
 
+class EvidenceSettings(_Part):
+    """Pictures of crossings, cut out around the person; ``enabled: false`` takes none at all."""
+
+    enabled: bool = True
+
+
 class StorageSettings(_Part):
     """Where files are kept: a folder (``file:///…``), or a bucket of S3 or a server like it (``s3://bucket/prefix``).
 
@@ -185,6 +191,7 @@ class Settings(_Part):
     api: ApiSettings = ApiSettings()
     detector: DetectorSettings = DetectorSettings()
     workers: WorkerSettings = WorkerSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     storage: StorageSettings = StorageSettings()
     cameras: Mapping[str, CameraSettings] = {}
     keys_file: Path | None = None

@@ -53,7 +53,8 @@ class WorkerStatus:
     """How a worker is doing.
 
     ``unsent_bytes`` of deliveries lie in its journal; ``trouble`` is why the detector does not answer, empty while it
-    does; ``pid`` is its process on its node.
+    does; ``pid`` is its process on its node. Of pictures of crossings, ``pictures_waiting`` are not stored yet, and
+    ``pictures_dropped`` gave way to newer ones or never got their crossing.
     """
 
     name: str
@@ -62,3 +63,6 @@ class WorkerStatus:
     pid: int = 0
     trouble: str = ""
     detector_retries: int = 0
+    pictures_stored: int = 0
+    pictures_dropped: int = 0
+    pictures_waiting: int = 0
