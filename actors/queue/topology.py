@@ -11,7 +11,8 @@ with others. Each kind of job has a queue of its own, because kinds differ in le
 never keep a roll-up waiting, and the depth of each can be seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import pika
@@ -86,6 +87,31 @@ def declare(parameters: Parameters) -> None:
                 f" ({error.__cause__.reply_text})"
             ) from error
         raise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Depth:
+    """How many messages of a queue wait for a consumer, and how many consumers there are.
+
+    Messages that a consumer has in hand are not among those that wait; AMQP does not tell how many they are.
+    """
+
+    ready: int
+    consumers: int
+
+
+def depths(parameters: Parameters, queues: Iterable[str]) -> dict[str, Depth]:
+    """The depth of queues that are there.
+
+    Raises:
+        StoreUnavailable: the broker does not answer, or has no such queue.
+    """
+
+    def ask(channel: BlockingChannel) -> dict[str, Depth]:
+        answers = {queue: channel.queue_declare(queue, passive=True).method for queue in queues}
+        return {q: Depth(ready=a.message_count, consumers=a.consumer_count) for q, a in answers.items()}
+
+    return with_channel(parameters, ask)
 
 
 def place_of(parameters: Parameters) -> str:

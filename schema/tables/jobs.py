@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +20,7 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "requested_by"], ["users.tenant_id", "users.id"]),
         CheckConstraint("kind in ('backfill', 'export', 'archive', 'erase', 'rollup', 'collect')", name="kind"),
         CheckConstraint("state in ('queued', 'running', 'done', 'failed', 'cancelled')", name="state"),
         CheckConstraint("progress between 0 and 1", name="progress"),

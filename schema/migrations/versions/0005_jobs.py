@@ -38,6 +38,8 @@ create table jobs (
     finished_at timestamptz,
     tenant_id bigint not null default coalesce(nullif(current_setting('app.tenant', true), '')::bigint, 1),
     constraint fk_jobs_tenant_id_tenants foreign key (tenant_id) references tenants (id),
+    constraint fk_jobs_tenant_id_requested_by_users
+        foreign key (tenant_id, requested_by) references users (tenant_id, id),
     constraint ck_jobs_kind check (kind in ('backfill', 'export', 'archive', 'erase', 'rollup', 'collect')),
     constraint ck_jobs_state check (state in ('queued', 'running', 'done', 'failed', 'cancelled')),
     constraint ck_jobs_progress check (progress between 0 and 1),
