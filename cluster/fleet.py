@@ -16,6 +16,7 @@ from actors.worker.keeper import PicturesTo
 from cluster.catalogue import StoreCatalogue
 from cluster.resources import STREAMS
 from cluster.supervisor import STEP_S, Overview, Supervisor
+from cluster.upkeep import PartitionUpkeep
 from schema.camera import CameraSpec
 from schema.errors import Retryable
 from schema.names import RAY_NAMESPACE, worker_actor
@@ -115,7 +116,10 @@ class RayFleet:
 
 @remote_actor(max_concurrency=4)
 class SupervisorActor:
-    """Runs the supervisor's steps. Restarted after a crash, it takes over the workers that it finds."""
+    """Runs the supervisor's steps, and beside them the upkeep of partitions.
+
+    Restarted after a crash, it takes over the workers that it finds.
+    """
 
     def __init__(
         self,
@@ -132,6 +136,10 @@ class SupervisorActor:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
+        # A thread of its own: a table that is in use for long must not hold up supervision.
+        threading.Thread(
+            target=PartitionUpkeep(dsn).run, args=(self._stopping,), name="partitions", daemon=True
+        ).start()
 
     def overview(self) -> Overview:
         """The system as the last step saw it."""

@@ -2,10 +2,11 @@
 
 import typer
 
-from cluster.commands.db import keys, versions
+from cluster.commands.db import keys, partitions, versions
 
 db = typer.Typer()
 
 db.command("migrate")(versions.migrate_command)
 db.command("status")(versions.status_command)
 db.command("rotate-keys")(keys.rotate_keys)
+db.command("partitions")(partitions.partitions_command)
