@@ -21,9 +21,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from actors.queue.topology import declare
+from schema.cache.families import TOTALS
 from schema.database import open_engine, transaction
 from schema.live import decode_totals
-from schema.names import CROSSINGS_QUEUE, EVENTS_EXCHANGE, totals_key
+from schema.names import CROSSINGS_QUEUE, EVENTS_EXCHANGE
 from schema.tables import CrossingRow
 from schema.tenants import DEFAULT_TENANT_ID
 
@@ -75,7 +76,7 @@ def ask_redis(url: str, camera_ids: Iterable[int]) -> Counts:
     counts: dict[tuple[int, str], int] = {}
     with redis.Redis.from_url(url) as client:
         for camera_id in camera_ids:
-            for value in cast(dict[bytes, bytes], client.hgetall(totals_key(camera_id))).values():
+            for value in cast(dict[bytes, bytes], client.hgetall(TOTALS.key(camera_id))).values():
                 news = decode_totals(value)
                 counts[news.rule_id, "in"] = news.totals.count_in
                 counts[news.rule_id, "out"] = news.totals.count_out

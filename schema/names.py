@@ -3,8 +3,6 @@
 Changing a name of something durable (a queue, an exchange, a Redis key) orphans what lies there under the old one.
 """
 
-from schema.tenants import DEFAULT_TENANT_ID
-
 # Ray
 RAY_NAMESPACE = "turnstile"
 SUPERVISOR_ACTOR = "turnstile-supervisor"
@@ -33,20 +31,7 @@ API_APP = "api"
 API_DEPLOYMENT = "Api"
 
 
-# Redis
-def live_channel(tenant_id: int) -> str:
-    """Pub/sub: every change of a tenant's totals, as it was committed."""
-    return "turnstile:live" if tenant_id == DEFAULT_TENANT_ID else f"turnstile:live:{tenant_id}"
-
-
-BUILT_KEY = "turnstile:built"
-"""Set when the totals have been rebuilt from PostgreSQL; missing in a Redis that restarted empty."""
-
-
-def totals_key(camera_id: int) -> str:
-    """A hash with the absolute totals of one camera's rules."""
-    return f"turnstile:totals:{camera_id}"
-
+# Redis: the channel and all keys are in schema.cache.families.
 
 # RabbitMQ
 EVENTS_EXCHANGE = "turnstile.events"

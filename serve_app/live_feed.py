@@ -11,9 +11,9 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from schema.cache.families import live_channel
 from schema.errors import Retryable
 from schema.events import Committed
-from schema.names import live_channel
 from schema.queries.totals import LiveRule
 from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.live import LiveHub

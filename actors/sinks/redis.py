@@ -1,5 +1,7 @@
-"""Live totals in Redis: a copy that may be lost at any time, and the channel that says what changes."""
+"""What Redis knows of the totals: a copy that may be lost at any time, and the channel that says what changes."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,12 +10,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from actors.counting.buckets import buckets
+from schema.cache import today, touched
+from schema.cache.families import BUILT, TODAY, TOTALS, TOUCHED, live_channel
 from schema.database import across_tenants, open_engine, transaction
 from schema.errors import StoreUnavailable
-from schema.events import Committed, RuleTotals
+from schema.events import Bucket, Committed, RuleTotals
 from schema.live import encode, encode_totals
-from schema.names import BUILT_KEY, live_channel, totals_key
-from schema.queries import tenants
+from schema.queries import history, tenants
+from schema.queries.today import crossings_of
 from schema.queries.totals import live
 
 TIMEOUT_S = 2.0
@@ -22,20 +27,22 @@ _AT_ONCE = 500
 # Several shards write here, and a rebuild meets news that is newer than what it read: the higher revision stays.
 _PUT_AND_TELL = """
 for i, key in ipairs(KEYS) do
-    local field, revision, value = ARGV[3 * i], tonumber(ARGV[3 * i + 1]), ARGV[3 * i + 2]
+    local field, revision, value = ARGV[3 * i + 1], tonumber(ARGV[3 * i + 2]), ARGV[3 * i + 3]
     local known = redis.call('HGET', key, field)
     if not known or cjson.decode(known).revision < revision then
         redis.call('HSET', key, field, value)
     end
+    redis.call('EXPIRE', key, ARGV[3])
 end
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """
 
 
 class RedisSink:
-    """The sink behind ``schema.ports.Sink`` that keeps a hash of absolute totals a camera and tells who listens.
+    """The sink behind ``schema.ports.Sink`` that keeps absolute totals and tells who listens.
 
-    Safe to call from several threads.
+    Beside the totals it notes which days every commit touched, and adds to the day's sums: both only where they follow
+    without a gap on what is known (see ``schema.cache``). Safe to call from several threads.
     """
 
     def __init__(self, redis_url: str, dsn: str) -> None:
@@ -53,27 +60,32 @@ class RedisSink:
             retry=Retry(NoBackoff(), 1),
         )
         self._put_and_tell = self._redis.register_script(_PUT_AND_TELL)
+        self._note_days = self._redis.register_script(touched.NOTE)
+        self._add_to_day = self._redis.register_script(today.ADD)
         self._engine = open_engine(dsn, pool_size=1)
+        # None until PostgreSQL was asked; days are noted from then on.
+        self._history: str | None = None
 
     def publish(self, committed: Committed) -> None:
-        """Put the totals down and tell the channel, in one step.
+        """Put the totals down and tell the channel, in one round trip.
 
         Raises:
             StoreUnavailable: it did not arrive; publishing the same again is safe.
         """
-        fields: list[Any] = []
-        for totals in committed.totals:
-            fields += (totals.rule_id, totals.revision, encode_totals(totals))
+        counted = buckets(committed.crossings)
         try:
-            self._put_and_tell(
-                keys=[totals_key(totals.camera_id) for totals in committed.totals],
-                args=[live_channel(committed.tenant_id), encode(committed), *fields],
-            )
+            with self._redis.pipeline(transaction=False) as pipeline:
+                if counted:
+                    self._note(pipeline, committed, counted)
+                    self._add(pipeline, committed, counted)
+                # Last: who hears of the news and asks finds everything in place.
+                self._tell(pipeline, committed)
+                pipeline.execute()
         except RedisError as error:
             raise StoreUnavailable(f"Redis did not take the live totals: {type(error).__name__}") from error
 
     def heal(self, *, force: bool) -> bool:
-        """Rebuild the totals if this Redis has started since they were last built, or in any case.
+        """Rebuild the totals if this Redis has started since they were last built, if that is long ago, or in any case.
 
         Returns:
             Whether they were rebuilt.
@@ -83,11 +95,14 @@ class RedisSink:
         """
         try:
             run_id = str(self._redis.info("server")["run_id"])
-            if not force and self._redis.get(BUILT_KEY) == run_id.encode():
+            # A failover begins another history, and may pass unnoticed while nothing is committed.
+            with across_tenants(self._engine) as session:
+                self._history = history.current(session)
+            if not force and self._redis.get(BUILT.key()) == run_id.encode():
                 return False
             for tenant_id, totals in self._load().items():
                 self._rebuild(tenant_id, totals)
-            self._redis.set(BUILT_KEY, run_id)
+            self._redis.set(BUILT.key(), run_id, ex=BUILT.ttl_s)
         except RedisError as error:
             raise StoreUnavailable(f"Redis cannot be healed: {type(error).__name__}") from error
         return True
@@ -96,6 +111,42 @@ class RedisSink:
         """Close all connections."""
         self._redis.close()
         self._engine.dispose()
+
+    def _tell(self, pipeline: Any, committed: Committed) -> None:
+        args: list[Any] = [live_channel(committed.tenant_id), encode(committed), TOTALS.ttl_s]
+        for totals in committed.totals:
+            args += (totals.rule_id, totals.revision, encode_totals(totals))
+        self._put_and_tell(
+            keys=[TOTALS.key(totals.camera_id) for totals in committed.totals],
+            args=args,
+            client=pipeline,
+        )
+
+    def _note(self, pipeline: Any, committed: Committed, counted: Sequence[Bucket]) -> None:
+        if self._history is None:
+            return
+        new = Counter(crossing.rule_id for crossing in committed.crossings)
+        days: dict[int, set[int]] = {}
+        for bucket in counted:
+            days.setdefault(bucket.rule_id, set()).add(touched.day_of(bucket.minute_ns))
+        changed = [totals for totals in committed.totals if totals.rule_id in days]
+        args: list[Any] = [self._history, TOUCHED.ttl_s, touched.MAX_DAYS]
+        for totals in changed:
+            after = crossings_of(totals.totals)
+            args += (after - new[totals.rule_id], after, ",".join(map(str, sorted(days[totals.rule_id]))))
+        self._note_days(
+            keys=[TOUCHED.key(totals.rule_id) for totals in changed],
+            args=args,
+            client=pipeline,
+        )
+
+    def _add(self, pipeline: Any, committed: Committed, counted: Sequence[Bucket]) -> None:
+        changes = today.changes(committed, counted)
+        self._add_to_day(
+            keys=[TODAY.key(committed.tenant_id, day) for day in changes],
+            args=[json.dumps(change) for change in changes.values()],
+            client=pipeline,
+        )
 
     def _load(self) -> dict[int, list[RuleTotals]]:
         with across_tenants(self._engine) as session:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
 from schema.database.engine import unavailable_as_retryable
-from schema.database.roles import APP, MIGRATOR, SYSTEM
+from schema.database.roles import APP, AUDITOR, MIGRATOR, SYSTEM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,16 +37,20 @@ def scope(connection: Connection, tenant_id: int, acting: Acting = PROGRAM) -> N
 
 
 @contextmanager
-def transaction(engine: Engine, tenant_id: int, *, acting: Acting = PROGRAM) -> Generator[Session]:
+def transaction(
+    engine: Engine, tenant_id: int, *, acting: Acting = PROGRAM, one_snapshot: bool = False
+) -> Generator[Session]:
     """A session in one transaction of one tenant: committed at the end, rolled back on an error.
 
-    Rows of other tenants are not there: they cannot be read, written or referred to.
+    Rows of other tenants are not there: they cannot be read, written or referred to. With ``one_snapshot`` all its
+    statements see the same state (repeatable read), otherwise each sees what has been committed until then.
 
     Raises:
         StoreUnavailable: PostgreSQL did not answer or gave up for now; nothing was stored.
     """
+    isolation = {"isolation_level": "REPEATABLE READ"} if one_snapshot else {}
     with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
-        scope(session.connection(), tenant_id, acting)
+        scope(session.connection(execution_options=isolation), tenant_id, acting)
         yield session
 
 
@@ -59,6 +63,18 @@ def across_tenants(engine: Engine) -> Generator[Session]:
     """
     with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
         _scope(session.connection(), SYSTEM, "", PROGRAM)
+        yield session
+
+
+@contextmanager
+def auditing(engine: Engine, tenant_id: int | None) -> Generator[Session]:
+    """A session of the auditor, who reads one tenant's audit trail and nothing else; None: the system's own trail.
+
+    Raises:
+        StoreUnavailable: PostgreSQL did not answer or gave up for now.
+    """
+    with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
+        _scope(session.connection(), AUDITOR, "" if tenant_id is None else str(tenant_id), PROGRAM)
         yield session
 
 

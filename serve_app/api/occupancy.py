@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from schema.cache.families import live_channel
 from schema.errors import NotFound
 from schema.events import Committed
 from schema.geometry import Line
 from schema.live import encode
-from schema.names import live_channel
 from schema.queries import totals
 from schema.queries.totals import LiveRule
 from schema.tenants import DEFAULT_TENANT_ID

@@ -10,12 +10,12 @@ from redis import Redis
 
 from actors.sinks.memory import MemorySink
 from actors.sinks.redis import RedisSink
+from schema.cache.families import BUILT, TOTALS, live_channel
 from schema.database import open_engine, transaction
 from schema.errors import StoreUnavailable
 from schema.events import Committed, Crossing, RuleTotals, Totals
 from schema.geometry import Scene, parse_line
 from schema.live import decode, decode_totals, encode
-from schema.names import BUILT_KEY, live_channel, totals_key
 from schema.queries import cameras, totals
 from schema.queries.cameras import Camera
 from schema.tenants import DEFAULT_TENANT_ID
@@ -47,7 +47,7 @@ class RedisUnderTest:
     redis: Redis
 
     def totals(self, camera_id: int) -> dict[int, RuleTotals]:
-        return {int(key): decode_totals(value) for key, value in self.redis.hgetall(totals_key(camera_id)).items()}
+        return {int(key): decode_totals(value) for key, value in self.redis.hgetall(TOTALS.key(camera_id)).items()}
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_redis_that_came_back_empty_is_rebuilt_once(redis_sink: RedisUnderTest
 @pytest.mark.integration
 def test_a_redis_that_started_anew_with_old_data_is_rebuilt(redis_sink: RedisUnderTest):
     redis_sink.sink.heal(force=False)
-    redis_sink.redis.set(BUILT_KEY, "the run before")
+    redis_sink.redis.set(BUILT.key(), "the run before")
     assert redis_sink.sink.heal(force=False)
 
 

@@ -11,9 +11,9 @@ import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from schema.cache.families import live_channel
 from schema.events import Committed, Crossing, RuleTotals, Totals
 from schema.live import encode
-from schema.names import live_channel
 from schema.tenants import DEFAULT_TENANT_ID
 from tests.integration.api_server import PATIENCE_S, Api, running_api, wait_until
 
