@@ -116,12 +116,12 @@ def start(
 
     Raises:
         BadInput: the database belongs to a newer version, the keys do not open what is sealed in it, the model cannot
-            be opened, or the API's port is taken.
+            be opened, the API's port is taken, or the file storage refuses us.
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if with_api:
         _check_port(settings)
-    migrate(endpoints.postgres_dsn)
+    migrate(endpoints.postgres_owner_dsn)
     _check_keys(endpoints)
     if settings.evidence.enabled:
         _check_storage(settings)
@@ -137,7 +137,7 @@ def start(
         )
         model = deploy_detector(settings, settings.model, open_model)
         if with_api:
-            _start_api(endpoints)
+            _start_api(settings, endpoints)
         ray.get([counter.heal.remote() for counter in counters])
         supervisor = _control(SupervisorActor, SUPERVISOR_ACTOR).remote(
             endpoints.postgres_dsn,
@@ -222,14 +222,14 @@ def _control(actor: Any, name: str) -> Any:
     return actor.options(name=name, namespace=RAY_NAMESPACE, resources={CONTROL: CONTROL_SHARE})
 
 
-def _start_api(endpoints: Endpoints) -> None:
+def _start_api(settings: Settings, endpoints: Endpoints) -> None:
     api = cast(Any, serve.deployment)(
         Api,
         name=API_DEPLOYMENT,
         max_ongoing_requests=1000,
         ray_actor_options={"num_cpus": 0, "resources": {CONTROL: CONTROL_SHARE}},
     )
-    serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url), name=API_APP, route_prefix="/")
+    serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url, settings.storage), name=API_APP, route_prefix="/")
 
 
 def _check_keys(endpoints: Endpoints) -> None:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serve_app.api import cameras, counts, crossings, health, live, occupancy, page, problems, zones
+from schema.settings import StorageSettings
+from serve_app.api import cameras, counts, crossings, evidence, health, live, occupancy, page, problems, zones
 from serve_app.api.backend import open_backend
 from serve_app.api.metrics import ApiMetrics, MeasureRequests
 
@@ -20,12 +21,13 @@ Counts of people crossing lines and staying in zones, beside the time in which e
 """
 
 
-def build_api(*, dsn: str, redis_url: str, pool_size: int = 8) -> FastAPI:
+def build_api(*, dsn: str, redis_url: str, storage: StorageSettings, pool_size: int = 8) -> FastAPI:
     """Make the application; connections are opened when it starts.
 
     Args:
         dsn: PostgreSQL's address.
         redis_url: Redis's address.
+        storage: where files are.
         pool_size: requests that may work on the database at once; others wait.
 
     Raises:
@@ -35,7 +37,9 @@ def build_api(*, dsn: str, redis_url: str, pool_size: int = 8) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_backend(dsn=dsn, redis_url=redis_url, pool_size=pool_size, metrics=metrics) as backend:
+        async with open_backend(
+            dsn=dsn, redis_url=redis_url, storage=storage, pool_size=pool_size, metrics=metrics
+        ) as backend:
             app.state.backend = backend
             yield
 
@@ -48,6 +52,6 @@ def build_api(*, dsn: str, redis_url: str, pool_size: int = 8) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(MeasureRequests, metrics=metrics)
-    for part in (cameras, zones, counts, crossings, occupancy, live, health, page):
+    for part in (cameras, zones, counts, crossings, evidence, occupancy, live, health, page):
         app.include_router(part.router)
     return app

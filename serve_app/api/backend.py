@@ -17,7 +17,10 @@ from starlette.requests import HTTPConnection
 
 from schema.database import open_engine, transaction
 from schema.live import decode
+from schema.ports import FileStore
 from schema.queries.totals import LiveRule, live
+from schema.settings import StorageSettings
+from schema.storage import open_storage
 from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.api.metrics import ApiMetrics
 from serve_app.api.store_metrics import StoreCollector
@@ -34,6 +37,7 @@ class Backend:
     dsn: str
     engine: Engine
     redis: Redis
+    files: FileStore
     hub: LiveHub
     feed: LiveFeed
     feeding: asyncio.Task[None]
@@ -49,7 +53,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: ApiMetrics) -> AsyncIterator[Backend]:
+async def open_backend(
+    *, dsn: str, redis_url: str, storage: StorageSettings, pool_size: int, metrics: ApiMetrics
+) -> AsyncIterator[Backend]:
     """Open everything; nothing has to answer yet, so an API starts while its services are away."""
     # As many threads as connections: a request that has a thread never waits for a connection, and requests beyond
     # that wait their turn in order.
@@ -63,6 +69,7 @@ async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: Api
         socket_timeout=REDIS_TIMEOUT_S,
         socket_keepalive=True,
     )
+    files = open_storage(storage)
     hub = LiveHub()
 
     def load() -> list[LiveRule]:
@@ -74,7 +81,9 @@ async def open_backend(*, dsn: str, redis_url: str, pool_size: int, metrics: Api
     collector = StoreCollector(engine)
     metrics.registry.register(collector)
     try:
-        yield Backend(dsn=dsn, engine=engine, redis=redis, hub=hub, feed=feed, feeding=feeding, metrics=metrics)
+        yield Backend(
+            dsn=dsn, engine=engine, redis=redis, files=files, hub=hub, feed=feed, feeding=feeding, metrics=metrics
+        )
     finally:
         metrics.registry.unregister(collector)
         feeding.cancel()

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from ray import serve
 
+from schema.settings import StorageSettings
 from serve_app.api.app import build_api
 
 
@@ -10,10 +11,11 @@ from serve_app.api.app import build_api
 class Api:
     """Shell around the application. Each replica has its own connections and its own live hub."""
 
-    def __init__(self, dsn: str, redis_url: str) -> None:
+    def __init__(self, dsn: str, redis_url: str, storage: StorageSettings) -> None:
         self._dsn = dsn
         self._redis_url = redis_url
+        self._storage = storage
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Called once in each replica."""
-        return build_api(dsn=self._dsn, redis_url=self._redis_url)
+        return build_api(dsn=self._dsn, redis_url=self._redis_url, storage=self._storage)

@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import uvicorn
 
+from schema.settings import StorageSettings
 from serve_app.api.app import build_api
 
 PATIENCE_S = 10.0
+NO_FILES = StorageSettings(url="file:///nonexistent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +34,8 @@ class Api:
 
 
 @contextmanager
-def running_api(dsn: str, redis_url: str) -> Iterator[Api]:
-    app = build_api(dsn=dsn, redis_url=redis_url, pool_size=4)
+def running_api(dsn: str, redis_url: str, storage: StorageSettings = NO_FILES) -> Iterator[Api]:
+    app = build_api(dsn=dsn, redis_url=redis_url, storage=storage, pool_size=4)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio"))
     thread = threading.Thread(target=server.run, name="api")
     thread.start()
