@@ -11,10 +11,12 @@ from schema.tables.models import ModelLogRow, ModelRow
 from schema.tables.jobs import JobRow
 from schema.tables.streams import CoverageRow, StreamRow
 from schema.tables.tenants import TenantRow
+from schema.tables.tiers import ArchiveRow, PackedDayRow
 
 __all__ = [
     "AlertRow",
     "AnalyticsRow",
+    "ArchiveRow",
     "Base",
     "CameraEventRow",
     "CameraRow",
@@ -28,6 +30,7 @@ __all__ = [
     "ModelLogRow",
     "ModelRow",
     "OutboxRow",
+    "PackedDayRow",
     "StreamRow",
     "TenantRow",
     "UserRow",
