@@ -29,6 +29,7 @@ COMMANDS = {
     "backfill": Entry(where="cluster.commands.backfill:backfill", help="Count recorded videos into the store."),
     "cameras": Entry(where="cluster.commands.cameras:cameras", help="List, add, change and remove cameras."),
     "zones": Entry(where="cluster.commands.zones:zones", help="List, add, change and remove lines and zones."),
+    "tenants": Entry(where="cluster.commands.tenants:tenants", help="List, add and change tenants."),
     "models": Entry(where="cluster.commands.models:models", help="List and check detection models."),
     "db": Entry(where="cluster.commands.db:db", help="Bring the database up to date."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),

@@ -32,12 +32,13 @@ _PAGE = 5000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """One video under a camera's name; ``started_ns`` None means: as before, or else from the file's date."""
+    """One video under a tenant's camera; ``started_ns`` None means: as before, or else from the file's date."""
 
     path: Path
     camera: str
     scene: Scene
     started_ns: int | None = None
+    tenant_id: int = DEFAULT_TENANT_ID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,7 @@ def begin(engine: Engine, recording: Recording, *, model: str, now_ns: int) -> B
     """
     info = probe(recording.path)
     epoch = fingerprint(recording.path)
-    with transaction(engine, DEFAULT_TENANT_ID) as session:
+    with transaction(engine, recording.tenant_id) as session:
         before = next((camera for camera in cameras.listing(session) if camera.name == recording.camera), None)
         camera = _camera(recording, before, epoch, model)
         stored = cameras.put(session, camera)
@@ -130,7 +131,7 @@ def stored_crossings(engine: Engine, begun: Begun) -> list[Crossing]:
     found: list[Crossing] = []
     cursor: str | None = None
     while True:
-        with transaction(engine, DEFAULT_TENANT_ID) as session:
+        with transaction(engine, begun.camera.tenant_id) as session:
             page = crossings.page(
                 session,
                 camera_id=begun.camera.id,
@@ -181,7 +182,7 @@ def _started_ns(path: Path, info: VideoInfo) -> int:
 
 
 def _progress(engine: Engine, begun: Begun) -> Progress:
-    with transaction(engine, DEFAULT_TENANT_ID) as session:
+    with transaction(engine, begun.camera.tenant_id) as session:
         row = session.execute(
             select(StreamRow.checkpoint, StreamRow.finished).where(
                 StreamRow.camera_id == begun.camera.id, StreamRow.epoch == begun.epoch

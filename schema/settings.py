@@ -19,6 +19,7 @@ from schema.camera import DEFAULT_DETECT_FPS, CameraSpec
 from schema.errors import BadInput
 from schema.geometry import DEFAULT_U_TURN_S, Anchor, Line, Point, Scene, Zone
 from schema.settings_input import PREFIX, UNKNOWN_KEY, read_settings
+from schema.tenants import DEFAULT_TENANT
 
 KEYS_VARIABLE = f"{PREFIX}KEYS"
 KEYS_FILE_VARIABLE = f"{PREFIX}KEYS_FILE"
@@ -182,7 +183,11 @@ class Settings(_Part):
     demo_video: Path | None = None
     """A video of one's own for the demo, instead of OpenCV's."""
     model: Annotated[str, Field(min_length=1)] = "auto"
+    tenant: Annotated[str, Field(min_length=1)] = DEFAULT_TENANT
+    """Whose cameras the commands add, show and change, and those below are; all tenants' are watched."""
     postgres_dsn: Annotated[str | None, Field(repr=False)] = None
+    postgres_owner_dsn: Annotated[str | None, Field(repr=False)] = None
+    """The same database as whoever may change its tables; None takes ``postgres_dsn`` for that too."""
     redis_url: Annotated[str | None, Field(repr=False)] = None
     amqp_url: Annotated[str | None, Field(repr=False)] = None
     ray_address: str | None = None
@@ -212,11 +217,18 @@ class Settings(_Part):
             return storage
         return storage.model_copy(update={"url": (home / "files").as_uri()})
 
-    @field_validator("postgres_dsn")
+    @field_validator("postgres_dsn", "postgres_owner_dsn")
     @classmethod
     def _postgres(cls, dsn: str | None) -> str | None:
         plain = dsn and dsn.replace("postgresql+psycopg://", "postgresql://", 1)
         return _with_scheme(plain, "postgresql://", "postgres://")
+
+    @field_validator("postgres_owner_dsn")
+    @classmethod
+    def _of_a_given_database(cls, dsn: str | None, info: ValidationInfo) -> str | None:
+        if dsn is not None and info.data.get("postgres_dsn") is None:
+            raise ValueError("there is no postgres_dsn beside it: set both, or neither for a private PostgreSQL")
+        return dsn
 
     @field_validator("redis_url")
     @classmethod

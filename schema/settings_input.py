@@ -18,7 +18,16 @@ UNKNOWN_KEY = "unknown_key"
 """The type of error that names, in its context, a ``key`` that no setting has."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET_KEYS = {"postgres_dsn", "redis_url", "amqp_url", "source", "keys", "access_key", "secret_key"}
+_SECRET_KEYS = {
+    "postgres_dsn",
+    "postgres_owner_dsn",
+    "redis_url",
+    "amqp_url",
+    "source",
+    "keys",
+    "access_key",
+    "secret_key",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,8 @@ from sqlalchemy import Engine
 
 from actors.capture.sources import probe
 from cluster import replay
-from cluster.commands.options import Config, Json
+from cluster.commands.configured import tenant_id
+from cluster.commands.options import Config, Json, Tenant
 from cluster.home import Owner, alone, owner
 from cluster.replay import Begun, Recording
 from cluster.services import Services
@@ -44,6 +46,7 @@ def backfill(
         str | None, typer.Option("--start", metavar="ISO", help="When the video begins. Default: by the file's date.")
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="What to count with. Default: the settings'.")] = None,
+    tenant: Tenant = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +57,11 @@ def backfill(
     recordings = _recordings(videos, camera, _scene(line, zone), start)
     with _system(settings) as (engine, opened_model):
         began_s = time.perf_counter()
-        begun = [replay.begin(engine, one, model=opened_model, now_ns=time.time_ns()) for one in recordings]
+        whose = tenant_id(engine, tenant or settings.tenant)
+        begun = [
+            replay.begin(engine, replace(one, tenant_id=whose), model=opened_model, now_ns=time.time_ns())
+            for one in recordings
+        ]
         _follow(engine, begun)
         seconds = time.perf_counter() - began_s
         results = [(one, replay.result(engine, one, seconds=seconds)) for one in begun]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.commands.configured import CameraName, Lines, Zones, database, find_camera, print_json, rules_table
-from cluster.commands.options import Config, Json
+from cluster.commands.options import Config, Json, Tenant
 from schema.camera import DEFAULT_DETECT_FPS
 from schema.errors import AlreadyExists, BadInput
 from schema.geometry import Scene, parse_line, parse_zone
@@ -28,9 +28,9 @@ DetectFps = Annotated[str | None, typer.Option(help="Frames a second that are lo
 
 
 @cameras.command("list")
-def list_cameras(config: Config = None, as_json: Json = False) -> None:
+def list_cameras(tenant: Tenant = None, config: Config = None, as_json: Json = False) -> None:
     """List all cameras."""
-    with database(config) as session:
+    with database(config, tenant) as session:
         found = stored.listing(session)
     if as_json:
         print_json([CameraAnswer.of(camera).model_dump(mode="json") for camera in found])
@@ -44,9 +44,9 @@ def list_cameras(config: Config = None, as_json: Json = False) -> None:
 
 
 @cameras.command("show")
-def show_camera(name: CameraName, config: Config = None, as_json: Json = False) -> None:
+def show_camera(name: CameraName, tenant: Tenant = None, config: Config = None, as_json: Json = False) -> None:
     """Show one camera with its lines and zones."""
-    with database(config) as session:
+    with database(config, tenant) as session:
         camera = find_camera(session, name)
     if as_json:
         print_json(CameraAnswer.of(camera).model_dump(mode="json"))
@@ -65,6 +65,7 @@ def add_camera(
     detect_fps: DetectFps = None,
     line: Lines = None,
     zone: Zones = None,
+    tenant: Tenant = None,
     config: Config = None,
 ) -> None:
     """Add a camera, all or nothing."""
@@ -76,7 +77,7 @@ def add_camera(
         detect_fps=DEFAULT_DETECT_FPS if detect_fps is None else _parse_fps(detect_fps),
         scene=scene,
     )
-    with database(config) as session:
+    with database(config, tenant) as session:
         if any(other.name == name for other in stored.listing(session)):
             raise AlreadyExists(f"there is a camera '{name}' already: choose another name, or use 'cameras change'")
         stored.add(session, camera)
@@ -90,6 +91,7 @@ def change_camera(
     friendly_name: FriendlyName = None,
     detect_fps: DetectFps = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Count with it or not.")] = None,
+    tenant: Tenant = None,
     config: Config = None,
 ) -> None:
     """Change what is given; lines and zones are changed by 'turnstile zones'."""
@@ -103,15 +105,15 @@ def change_camera(
         changes["detect_fps"] = _parse_fps(detect_fps)
     if not changes:
         raise BadInput("nothing to change: give --source, --friendly-name, --detect-fps, --enable or --disable")
-    with database(config) as session:
+    with database(config, tenant) as session:
         stored.change(session, replace(find_camera(session, name), **changes))
     typer.echo(f"changed camera {name}")
 
 
 @cameras.command("remove")
-def remove_camera(name: CameraName, config: Config = None) -> None:
+def remove_camera(name: CameraName, tenant: Tenant = None, config: Config = None) -> None:
     """Stop counting with a camera and free its name; what it counted stays in the store."""
-    with database(config) as session:
+    with database(config, tenant) as session:
         stored.remove(session, find_camera(session, name).id)
     typer.echo(f"removed camera {name}")
 

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from cluster.services import Services
-from schema.database import migrate, open_engine, transaction
+from schema.database import across_tenants, migrate, open_engine, transaction
 from schema.errors import NotFound
 from schema.geometry import Line, Scene
-from schema.queries import cameras
+from schema.queries import cameras, tenants
 from schema.queries.cameras import Camera
 from schema.settings import load_settings
-from schema.tenants import DEFAULT_TENANT_ID
 from serve_app.api.shapes import RuleAnswer
 
 CameraName = Annotated[str, typer.Argument(help="The camera's name.")]
@@ -26,16 +26,32 @@ Zones = Annotated[list[str] | None, typer.Option("--zone", help="name=x,y,x,y,x,
 
 
 @contextmanager
-def database(config: Path | None) -> Iterator[Session]:
-    """One transaction in the database that the settings name, brought up to date first."""
-    with Services(load_settings(config), database_only=True) as services:
-        migrate(services.postgres.url)
-        engine = open_engine(services.postgres.url, pool_size=1)
+def database(config: Path | None, tenant: str | None) -> Iterator[Session]:
+    """One transaction of a tenant, None for the settings', in the database that they name, brought up to date first.
+
+    Raises:
+        NotFound: there is no such tenant.
+    """
+    settings = load_settings(config)
+    with Services(settings, database_only=True) as services:
+        endpoints = services.endpoints
+        migrate(endpoints.postgres_owner_dsn)
+        engine = open_engine(endpoints.postgres_dsn, pool_size=1)
         try:
-            with transaction(engine, DEFAULT_TENANT_ID) as session:
+            with transaction(engine, tenant_id(engine, tenant or settings.tenant)) as session:
                 yield session
         finally:
             engine.dispose()
+
+
+def tenant_id(engine: Engine, name: str) -> int:
+    """The number of the tenant with this name.
+
+    Raises:
+        NotFound: there is none; says which there are.
+    """
+    with across_tenants(engine) as session:
+        return tenants.by_name(session, name).id
 
 
 def find_camera(session: Session, name: str) -> Camera:

@@ -17,19 +17,19 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from actors.capture.sources import probe
+from cluster.commands.configured import tenant_id
 from cluster.commands.options import Config, Json
 from cluster.commands.stopping import asked_to_stop
 from cluster.home import alone, join_ray, owner
 from cluster.services import Services
 from cluster.supervisor import Overview
-from schema.database import open_engine, transaction
+from schema.database import across_tenants, open_engine, transaction
 from schema.errors import BadInput, StoreUnavailable
 from schema.names import RAY_NAMESPACE, SUPERVISOR_ACTOR
 from schema.queries import cameras, totals
 from schema.queries.cameras import Camera
 from schema.settings import Settings, load_settings
 from schema.sources import is_live
-from schema.tenants import DEFAULT_TENANT_ID
 from schema.work import CameraStatus
 
 _REFRESH_S = 1.0
@@ -49,7 +49,7 @@ def up(config: Config = None) -> None:
         run_system(settings, services.endpoints) as system,
     ):
         engine = open_engine(services.endpoints.postgres_dsn)
-        with transaction(engine, DEFAULT_TENANT_ID) as session:
+        with transaction(engine, tenant_id(engine, settings.tenant)) as session:
             for camera in configured:
                 cameras.put(session, camera)
         announce(system.model.model)
@@ -112,10 +112,10 @@ def _show_until(stop: threading.Event, console: Console, overview: Any, engine: 
 
 
 def _counts(engine: Engine) -> Mapping[int, str]:
-    """In and out of every line and zone, by camera id; nothing while PostgreSQL does not answer."""
+    """In and out of every tenant's lines and zones, by camera id; nothing while PostgreSQL does not answer."""
     counts: dict[int, list[str]] = {}
     try:
-        with transaction(engine, DEFAULT_TENANT_ID) as session:
+        with across_tenants(engine) as session:
             for rule in totals.live(session):
                 sums = rule.totals.totals
                 text = f"{rule.totals.rule} {sums.count_in} in {sums.count_out} out"

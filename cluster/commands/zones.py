@@ -11,7 +11,7 @@ from rich.console import Console
 from sqlalchemy.orm import Session
 
 from cluster.commands.configured import CameraName, Lines, Zones, database, find_camera, print_json, rules_table
-from cluster.commands.options import Config, Json
+from cluster.commands.options import Config, Json, Tenant
 from schema.errors import AlreadyExists, BadInput, NotFound
 from schema.geometry import Line, Rule, Scene, Zone, parse_line, parse_zone
 from schema.queries import cameras as stored
@@ -24,9 +24,9 @@ Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Swap in and
 
 
 @zones.command("list")
-def list_rules(camera: CameraName, config: Config = None, as_json: Json = False) -> None:
+def list_rules(camera: CameraName, tenant: Tenant = None, config: Config = None, as_json: Json = False) -> None:
     """List a camera's lines and zones."""
-    with database(config) as session:
+    with database(config, tenant) as session:
         scene = find_camera(session, camera).scene
     if as_json:
         print_json([RuleAnswer.of(rule).model_dump(mode="json") for rule in scene.rules])
@@ -36,11 +36,16 @@ def list_rules(camera: CameraName, config: Config = None, as_json: Json = False)
 
 @zones.command("add")
 def add_rules(
-    camera: CameraName, line: Lines = None, zone: Zones = None, flip: Flip = None, config: Config = None
+    camera: CameraName,
+    line: Lines = None,
+    zone: Zones = None,
+    flip: Flip = None,
+    tenant: Tenant = None,
+    config: Config = None,
 ) -> None:
     """Add lines and zones to a camera, all or nothing."""
     rules = _parse_rules(line, zone, flip)
-    with database(config) as session:
+    with database(config, tenant) as session:
         found = find_camera(session, camera)
         taken = {rule.name for rule in found.scene.rules}
         for rule in rules:
@@ -54,11 +59,16 @@ def add_rules(
 
 @zones.command("change")
 def change_rules(
-    camera: CameraName, line: Lines = None, zone: Zones = None, flip: Flip = None, config: Config = None
+    camera: CameraName,
+    line: Lines = None,
+    zone: Zones = None,
+    flip: Flip = None,
+    tenant: Tenant = None,
+    config: Config = None,
 ) -> None:
     """Give lines and zones of a camera another shape, as new versions; counts so far stay with the old ones."""
     rules = _parse_rules(line, zone, flip)
-    with database(config) as session:
+    with database(config, tenant) as session:
         found = find_camera(session, camera)
         _put_rules(session, found, [_reshaped(_rule_of(found, rule.name), rule, flip) for rule in rules])
     typer.echo(f"changed {', '.join(rule.name for rule in rules)} of camera {camera}")
@@ -66,10 +76,13 @@ def change_rules(
 
 @zones.command("remove")
 def remove_rule(
-    camera: CameraName, name: Annotated[str, typer.Argument(help="The line or zone.")], config: Config = None
+    camera: CameraName,
+    name: Annotated[str, typer.Argument(help="The line or zone.")],
+    tenant: Tenant = None,
+    config: Config = None,
 ) -> None:
     """Stop counting by a line or zone; what it counted stays in the store."""
-    with database(config) as session:
+    with database(config, tenant) as session:
         found = find_camera(session, camera)
         _rule_of(found, name)
         stored.change(session, replace(found, scene=found.scene.without(name)))

@@ -21,9 +21,14 @@ from schema.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """Where the services are. The addresses hold passwords and are not shown."""
+    """Where the services are. The addresses hold passwords and are not shown.
+
+    ``postgres_owner_dsn`` is for what changes tables: migrations, partitions, tenants. ``postgres_dsn`` is for all else
+    and need not be able to.
+    """
 
     postgres_dsn: str = field(repr=False)
+    postgres_owner_dsn: str = field(repr=False)
     redis_url: str = field(repr=False)
     amqp_url: str = field(repr=False)
 
@@ -61,7 +66,14 @@ class Services:
     @property
     def endpoints(self) -> Endpoints:
         """Where they are, or would be when started."""
-        return Endpoints(postgres_dsn=self.postgres.url, redis_url=self.redis.url, amqp_url=self.rabbitmq.url)
+        if isinstance(self.postgres, Postgres):
+            dsn, owner_dsn = self.postgres.service_url, self.postgres.owner_url
+        else:
+            dsn = self.postgres.url
+            owner_dsn = self._settings.postgres_owner_dsn or dsn
+        return Endpoints(
+            postgres_dsn=dsn, postgres_owner_dsn=owner_dsn, redis_url=self.redis.url, amqp_url=self.rabbitmq.url
+        )
 
     def start(self) -> Endpoints:
         """Start what does not run yet, side by side, and return when all serve.

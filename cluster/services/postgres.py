@@ -9,13 +9,18 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import text
 
 from cluster.packages import postgres_programs
 from cluster.services.private import PrivateService
+from schema.database.engine import make_engine
+from schema.database.roles import APP, ROLES, SYSTEM, prepare_roles
 from schema.errors import Permanent, StoreUnavailable
 
 DATABASE = "turnstile"
 USER = "turnstile"
+OWNER = "turnstile_owner"
+SERVICE = "turnstile_service"
 
 # Durable (fsync and synchronous_commit stay on), small, and with room for tests that open many pools.
 _SETTINGS = {
@@ -29,9 +34,21 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
+_LOGINS = (
+    f"create role {SERVICE} login noinherit nosuperuser nocreatedb nocreaterole",
+    f"grant {APP}, {SYSTEM} to {SERVICE}",
+    f"create role {OWNER} login nosuperuser nocreatedb nocreaterole",
+    f"grant {', '.join(ROLES)} to {OWNER}",
+)
+
 
 class Postgres(PrivateService):
-    """Makes its data folder and the database on first use. ``turnstile`` is its superuser, with a password."""
+    """Makes its data folder, the database and two logins on first use.
+
+    ``turnstile_service`` may act for tenants and for the system, and has no privilege until it does so.
+    ``turnstile_owner`` owns the database, for migrations and partitions. The superuser ``turnstile`` makes both, and no
+    part of the program works as him.
+    """
 
     name = "PostgreSQL"
     key = "postgres"
@@ -40,8 +57,18 @@ class Postgres(PrivateService):
 
     @property
     def url(self) -> str:
-        """The DSN of the database ``turnstile``."""
+        """The superuser's DSN of the database ``turnstile``."""
         return self._dsn(DATABASE)
+
+    @property
+    def service_url(self) -> str:
+        """The DSN for everything but changing tables."""
+        return self._login(SERVICE, self.passwords["postgres_service"])
+
+    @property
+    def owner_url(self) -> str:
+        """The DSN for migrations, partitions and tenants."""
+        return self._login(OWNER, self.passwords["postgres_owner"])
 
     def prepare(self) -> None:
         """Make the data folder, whole or not at all."""
@@ -84,11 +111,29 @@ class Postgres(PrivateService):
         return [str(_programs() / "postgres"), "-D", str(self._data), *options]
 
     def ping(self) -> None:
-        """Use the database; make it the first time."""
+        """Use the database; make it and its logins the first time, or the logins in a folder of the version before."""
         with _connected(self._dsn("postgres")) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if not known.fetchone():
+            known = connection.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = %s", (DATABASE,))
+            owner = known.fetchone()
+            if owner is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        if owner != (OWNER,):
+            self._make_logins()
+
+    def _make_logins(self) -> None:
+        """All at once or not at all; that the database has its owner says that it was done."""
+        engine = make_engine(self.url, pool_size=1, role=None)
+        try:
+            with engine.begin() as connection:
+                prepare_roles(connection)
+                for statement in _LOGINS:
+                    connection.execute(text(statement))
+                for login, name in ((OWNER, "postgres_owner"), (SERVICE, "postgres_service")):
+                    hidden = sql.Literal(self.passwords[name]).as_string()
+                    connection.execute(text(f"alter role {login} password {hidden}"))
+                connection.execute(text(f"alter database {DATABASE} owner to {OWNER}"))
+        finally:
+            engine.dispose()
 
     @property
     def _data(self) -> Path:
@@ -96,6 +141,9 @@ class Postgres(PrivateService):
 
     def _dsn(self, database: str) -> str:
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def _login(self, user: str, password: str) -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
 
 def _programs() -> Path:

@@ -29,6 +29,7 @@ class PrivateService(ABC):
         self.folder = remembered.data / self.key
         self.account = Account.choose(self.key)
         self.port = remembered.ports[self.key]
+        self.passwords = remembered.passwords
         self.password = remembered.passwords[self.key]
         self._daemon = Daemon(record=home / f"{self.key}.process", log=home / f"{self.key}.log")
 

@@ -5,14 +5,14 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from schema.errors import BadInput
 
 PORT_NAMES = ("postgres", "redis", "rabbitmq", "rabbitmq_distribution", "epmd")
-PASSWORD_NAMES = ("postgres", "redis", "rabbitmq", "erlang_cookie")
+PASSWORD_NAMES = ("postgres", "postgres_owner", "postgres_service", "redis", "rabbitmq", "erlang_cookie")
 
 _FILE = "services.json"
 _VARIABLE_DATA = Path("/var/lib/turnstile")
@@ -40,11 +40,13 @@ def recall(home: Path) -> Remembered:
         home.mkdir(parents=True, exist_ok=True)
         if file.exists():
             known = json.loads(file.read_text())
-            return Remembered(data=Path(known["data"]), ports=known["ports"], passwords=known["passwords"])
+            return _complete(
+                home, Remembered(data=Path(known["data"]), ports=known["ports"], passwords=known["passwords"])
+            )
         chosen = Remembered(
             data=_place(home),
             ports=_free_ports(),
-            passwords={name: secrets.token_urlsafe(24) for name in PASSWORD_NAMES},
+            passwords=_passwords(PASSWORD_NAMES),
         )
         _save(home, chosen)
     except OSError as error:
@@ -72,6 +74,20 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def _complete(home: Path, known: Remembered) -> Remembered:
+    """With passwords for logins that the version which made the folder did not know."""
+    missing = [name for name in PASSWORD_NAMES if name not in known.passwords]
+    if not missing:
+        return known
+    completed = replace(known, passwords={**known.passwords, **_passwords(missing)})
+    _save(home, completed)
+    return completed
+
+
+def _passwords(names: Iterable[str]) -> dict[str, str]:
+    return {name: secrets.token_urlsafe(24) for name in names}
 
 
 def _save(home: Path, chosen: Remembered) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from schema.database.engine import make_engine, place_of, reason_of
-from schema.database.roles import become_migrator
+from schema.database.roles import become_migrator, login_of_too_much_power
 from schema.errors import BadInput
 
 LOCK_TIMEOUT_S = 5
@@ -21,11 +21,15 @@ _LOCK = 7_463_001
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrationStatus:
-    """Which revision a database is at (None: empty), and which one this program needs."""
+    """Which revision a database is at (None: empty), and which one this program needs.
+
+    ``too_powerful_login`` is who logs in, if he could see every tenant's rows: a superuser.
+    """
 
     current: str | None
     head: str
     pending: tuple[str, ...]
+    too_powerful_login: str | None = None
 
     @property
     def is_current(self) -> bool:
@@ -79,7 +83,12 @@ def _status(connection: Connection) -> MigrationStatus:
             "upgrade turnstile, or take another database"
         )
     done = 0 if current is None else order.index(current) + 1
-    return MigrationStatus(current=current, head=order[-1], pending=tuple(order[done:]))
+    return MigrationStatus(
+        current=current,
+        head=order[-1],
+        pending=tuple(order[done:]),
+        too_powerful_login=login_of_too_much_power(connection),
+    )
 
 
 @contextmanager

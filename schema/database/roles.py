@@ -46,7 +46,13 @@ end $$
 
 
 def become_migrator(connection: Connection) -> None:
-    """Make the roles where they are missing, let the owner own what is there, and act as it until the transaction ends.
+    """As ``prepare_roles``, and act as the owner until the transaction ends; raises as it does."""
+    prepare_roles(connection)
+    connection.execute(text(f"set local role {MIGRATOR}"))
+
+
+def prepare_roles(connection: Connection) -> None:
+    """Make the roles where they are missing, and let the owner own what is there.
 
     Raises:
         BadInput: whoever logs in may not make roles, and they are missing.
@@ -63,4 +69,10 @@ def become_migrator(connection: Connection) -> None:
             f"whoever logs in by postgres_owner_dsn may not prepare the database ({str(error.orig).splitlines()[0]}): "
             f"as a superuser, create the roles {', '.join(ROLES)} and grant them to it, and let it own the database"
         ) from error
-    connection.execute(text(f"set local role {MIGRATOR}"))
+
+
+def login_of_too_much_power(connection: Connection) -> str | None:
+    """Who logs in, if row security does not hold for him whatever role he acts as; None if it does."""
+    return connection.scalar(
+        text("select rolname from pg_roles where rolname = session_user and (rolsuper or rolbypassrls)")
+    )

@@ -90,7 +90,12 @@ async def _postgres(backend: Backend) -> tuple[bool, bool, str]:
         return False, True, str(error)
     if not status.is_current:
         return False, True, f"{len(status.pending)} migrations are missing: run 'turnstile db migrate'"
-    return True, True, f"at revision {status.current}"
+    detail = f"at revision {status.current}"
+    if status.too_powerful_login is not None:
+        detail += (
+            f", but row security does not hold for the superuser '{status.too_powerful_login}': take another login"
+        )
+    return True, True, detail
 
 
 async def _redis(backend: Backend) -> tuple[bool, bool, str]:

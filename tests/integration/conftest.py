@@ -41,10 +41,22 @@ def system(services: Services, migrated_template: str, system_settings: Settings
 
     with psycopg.connect(services.postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE test_system TEMPLATE {migrated_template}")
-    dsn = urlunsplit(urlsplit(services.postgres.url)._replace(path="/test_system"))
-    running = start(system_settings, replace(services.endpoints, postgres_dsn=dsn), open_model=open_model)
+    endpoints = services.endpoints
+    running = start(
+        system_settings,
+        replace(
+            endpoints,
+            postgres_dsn=_in_test_system(endpoints.postgres_dsn),
+            postgres_owner_dsn=_in_test_system(endpoints.postgres_owner_dsn),
+        ),
+        open_model=open_model,
+    )
     yield running
     running.stop()
+
+
+def _in_test_system(dsn: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path="/test_system"))
 
 
 @pytest.fixture(scope="session")

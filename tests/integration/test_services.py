@@ -13,12 +13,18 @@ import psutil
 import psycopg
 import pytest
 import redis
+from alembic import command
+from sqlalchemy import text
 
 from cluster.services import Services
 from cluster.services.rabbitmq import ping_rabbitmq
 from cluster.services.remembered import recall
+from schema.database import across_tenants, migrate, migration_config, migration_status, open_engine, transaction
+from schema.database.engine import make_engine
+from schema.database.roles import ROLES
 from schema.errors import BadInput, StoreUnavailable
 from schema.settings import Settings
+from schema.tenants import DEFAULT_TENANT_ID
 
 pytestmark = pytest.mark.integration
 
@@ -105,6 +111,52 @@ def test_postgres_keeps_its_rows_and_its_port_over_a_crash(services: Services):
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
         connection.execute("DROP TABLE kept")
+
+
+def test_the_program_logs_in_as_somebody_who_sees_nothing_by_himself(home: Path):
+    with Services(Settings(home=home), database_only=True) as services:
+        migrate(services.endpoints.postgres_owner_dsn)
+        for dsn in (services.endpoints.postgres_dsn, services.endpoints.postgres_owner_dsn):
+            assert migration_status(dsn).too_powerful_login is None
+        with psycopg.connect(services.endpoints.postgres_dsn, autocommit=True) as connection:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SELECT * FROM cameras")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("SET ROLE turnstile_migrator")
+        engine = open_engine(services.endpoints.postgres_dsn)
+        with across_tenants(engine) as session:
+            assert session.scalar(text("select count(*) from tenants")) == 1
+        engine.dispose()
+        assert migration_status(services.postgres.url).too_powerful_login == "turnstile"
+
+
+def test_a_folder_of_the_release_before_goes_on_with_its_data(home: Path):
+    settings = Settings(home=home)
+    with Services(settings, database_only=True) as services:
+        _as_release_0_1_left_it(services.postgres.url, home)
+    with Services(settings, database_only=True) as services:
+        migrate(services.endpoints.postgres_owner_dsn)
+        engine = open_engine(services.endpoints.postgres_dsn)
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
+            assert session.scalars(text("select name from cameras")).all() == ["lobby"]
+        engine.dispose()
+    assert Services(settings).endpoints == services.endpoints, "the new passwords are remembered"
+
+
+def _as_release_0_1_left_it(dsn: str, home: Path) -> None:
+    """Everything the superuser's own, the first revision, no other logins."""
+    engine = make_engine(dsn, pool_size=1, role=None)
+    with engine.begin() as connection:
+        connection.execute(text("alter database turnstile owner to turnstile"))
+        for role in (*ROLES, "turnstile_owner", "turnstile_service"):
+            connection.execute(text(f"drop owned by {role}; drop role {role}"))
+        command.upgrade(migration_config(connection), "0001")
+        connection.execute(text("insert into cameras (name, source) values ('lobby', 'rtsp://lobby')"))
+    engine.dispose()
+    file = home / "services.json"
+    known = json.loads(file.read_text())
+    del known["passwords"]["postgres_owner"], known["passwords"]["postgres_service"]
+    file.write_text(json.dumps(known))
 
 
 def test_redis_restarts_empty(services: Services):

@@ -30,10 +30,10 @@ def rotate_keys(
     used may be taken out of the key file, once no backup needs them.
     """
     with Services(load_settings(config), database_only=True) as services:
-        migrate(services.postgres.url)
+        migrate(services.endpoints.postgres_owner_dsn)
         if new_key is not None:
             _add_key(new_key)
-        engine = open_engine(services.postgres.url, pool_size=1)
+        engine = open_engine(services.endpoints.postgres_owner_dsn, pool_size=1)
         try:
             newest = keyring().newest
             old = sum(count for key_id, count in usage(engine).items() if key_id != newest)

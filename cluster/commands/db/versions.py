@@ -12,14 +12,14 @@ from schema.settings import load_settings
 def migrate_command(config: Config = None) -> None:
     """Bring the database to this program's version; safe to repeat."""
     with Services(load_settings(config), database_only=True) as services:
-        migrate(services.postgres.url)
-        _print_status(services.postgres.url)
+        migrate(services.endpoints.postgres_owner_dsn)
+        _print_status(services.endpoints.postgres_dsn)
 
 
 def status_command(config: Config = None) -> None:
     """Show the database's version; exit 1 where it needs `turnstile db migrate`."""
     with Services(load_settings(config), database_only=True) as services:
-        is_current = _print_status(services.postgres.url)
+        is_current = _print_status(services.endpoints.postgres_dsn)
     raise typer.Exit(0 if is_current else 1)
 
 
@@ -27,4 +27,10 @@ def _print_status(dsn: str) -> bool:
     status = migration_status(dsn)
     state = "up to date" if status.is_current else f"{len(status.pending)} to apply: run 'turnstile db migrate'"
     Console().print(f"database at {status.current or 'no version'}, program at {status.head}: {state}")
+    if status.too_powerful_login is not None:
+        Console().print(
+            f"postgres_dsn logs in as '{status.too_powerful_login}', a superuser, for whom row security does not hold: "
+            "make a login that is a member of turnstile_app and turnstile_system only",
+            highlight=False,
+        )
     return status.is_current

@@ -131,11 +131,16 @@ select guard_tenant('alerts'), let_system('alerts', 'select, insert, update');
 """
 
 
+# Whoever logs in may ask which revision this is, also before he acts as one of the roles.
+VERSION = "grant select on alembic_version to public"
+
+
 def upgrade() -> None:
-    for statements in (USERS, MODELS, ALERTS):
+    for statements in (USERS, MODELS, ALERTS, VERSION):
         op.execute(statements)
 
 
 def downgrade() -> None:
+    op.execute("revoke select on alembic_version from public")
     op.execute("drop table alerts, model_logs, ai_models, user_sessions, users")
     op.execute("drop type alert_severity, model_log_type, model_status, user_role")
