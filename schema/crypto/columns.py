@@ -46,4 +46,4 @@ class SealedColumn:
 CAMERA_SOURCE: Final = SealedColumn(table="cameras", column="source_sealed", what="camera addresses with credentials")
 USER_EMAIL: Final = SealedColumn(table="users", column="email_sealed", what="e-mail addresses", index="email_index")
 
-SEALED: Final = (CAMERA_SOURCE,)
+SEALED: Final = (CAMERA_SOURCE, USER_EMAIL)

@@ -5,12 +5,13 @@ Nothing here prints an address's user or password: a server is named by host and
 
 from schema.database.engine import open_engine, unavailable_as_retryable
 from schema.database.migrating import MigrationStatus, migrate, migration_config, migration_status
-from schema.database.scoped import Acting, across_tenants, owner_transaction, scope, transaction
+from schema.database.scoped import Acting, across_tenants, auditing, owner_transaction, scope, transaction
 
 __all__ = [
     "Acting",
     "MigrationStatus",
     "across_tenants",
+    "auditing",
     "migrate",
     "migration_config",
     "migration_status",

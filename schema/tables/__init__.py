@@ -2,6 +2,7 @@
 
 from schema.tables.alerts import AlertRow
 from schema.tables.analytics import AnalyticsRow
+from schema.tables.audit import AuditChainRow, AuditLogRow, AuditOriginRow
 from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
 from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
@@ -17,6 +18,9 @@ __all__ = [
     "AlertRow",
     "AnalyticsRow",
     "ArchiveRow",
+    "AuditChainRow",
+    "AuditLogRow",
+    "AuditOriginRow",
     "Base",
     "CameraEventRow",
     "CameraRow",
