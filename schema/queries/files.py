@@ -5,8 +5,8 @@ gone. Whoever adds a row holds a shared lock from before the file is written unt
 deletes files holds it alone, so that no file is deleted that somebody is just adding a row for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Literal, cast
 
 from sqlalchemy import func, select, text
@@ -98,10 +98,18 @@ def listing(session: Session, *, kind: FileKind | None = None, limit: int = 100)
     return [_kept(row) for row in session.scalars(query)]
 
 
-def in_folder(session: Session, folder: str) -> Iterator[tuple[int, str]]:
-    """Ids and paths of all rows whose file lies below a folder, whoever's they are; for the system's role."""
+def in_folder(session: Session, folder: str, *, before: datetime | None = None) -> list[tuple[int, str]]:
+    """Ids and paths of rows whose file lies below a folder, whoever's they are; for the system's role.
+
+    Args:
+        session: of the system's role.
+        folder: without a slash at the end.
+        before: only rows that were made earlier.
+    """
     rows = select(FileRow.id, FileRow.path).where(FileRow.path.like(f"{folder}/%"))
-    yield from session.execute(rows).tuples()
+    if before is not None:
+        rows = rows.where(FileRow.created_at < before)
+    return list(session.execute(rows).tuples())
 
 
 def lock_for_adding(session: Session) -> None:

@@ -24,7 +24,7 @@ from schema.storage.trouble import classed
 from schema.times import to_ns
 
 CHUNK_BYTES = 256 * 1024
-_INCOMING = ".incoming"
+INCOMING = ".incoming"
 """In a folder: files that are not whole yet. What a crash left there is nobody's."""
 _PATH = re.compile(r"[\w.=-]+(/[\w.=-]+)*")
 
@@ -129,7 +129,7 @@ class FsspecStore:
             yield content, hashlib.sha256(content).hexdigest(), len(content)
             return
         with self._classed("incoming"):
-            folder = Path(tempfile.gettempdir()) if self.local is None else self.local / _INCOMING
+            folder = Path(tempfile.gettempdir()) if self.local is None else self.local / INCOMING
             folder.mkdir(parents=True, exist_ok=True)
             staged = folder / uuid4().hex
         try:
