@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from psycopg import errors
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -12,8 +13,6 @@ from schema.errors import BadInput, StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
 SILENCE_S = 15
-# A server that is read-only (25006) has just been demoted: its successor will take the same transaction.
-_READ_ONLY = "25006"
 # A plan for any time locks every partition, and is made once to see what it would cost: more than a second with
 # thousands of them.
 _PLANS = "-c plan_cache_mode=force_custom_plan"
@@ -63,13 +62,16 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None) -> Engine:
 
 @contextmanager
 def unavailable_as_retryable(engine: Engine) -> Generator[None]:
-    """Turn what passes by itself (no connection, restart, deadlock, demotion) into ``StoreUnavailable``."""
+    """Turn what passes by itself into ``StoreUnavailable``.
+
+    That is: no connection, restart, deadlock, demotion, a partition that was made while a row was on its way.
+    """
     try:
         yield
     except PoolTimeout as error:
         raise StoreUnavailable(f"PostgreSQL at {place_of(engine.url)} has no free connection") from error
     except DBAPIError as error:
-        if not (isinstance(error, OperationalError) or error.connection_invalidated or _is_read_only(error)):
+        if not (isinstance(error, OperationalError) or error.connection_invalidated or _passes(error)):
             raise
         raise StoreUnavailable(f"PostgreSQL at {place_of(engine.url)} did not answer: {reason_of(error)}") from error
 
@@ -99,5 +101,13 @@ def _url(dsn: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _is_read_only(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == _READ_ONLY
+def _passes(error: DBAPIError) -> bool:
+    match error.orig:
+        case errors.ReadOnlySqlTransaction():
+            # The server has just been demoted: its successor will take the same transaction.
+            return True
+        case errors.CheckViolation() as refused:
+            # No check has refused the row, but the default partition: its time has got a partition meanwhile.
+            return refused.diag.constraint_name is None
+        case _:
+            return False
