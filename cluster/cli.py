@@ -32,6 +32,7 @@ COMMANDS = {
     "tenants": Entry(where="cluster.commands.tenants:tenants", help="List, add and change tenants."),
     "models": Entry(where="cluster.commands.models:models", help="List and check detection models."),
     "db": Entry(where="cluster.commands.db:db", help="Bring the database up to date."),
+    "tiers": Entry(where="cluster.commands.tiers:tiers", help="Move what has aged to the next tier, see what lies where."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
 }
 
