@@ -27,6 +27,8 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+    # A question that no time limits locks every partition and each of its indexes.
+    "max_locks_per_transaction": "256",
     "shared_buffers": "64MB",
     "wal_compression": "lz4",
     "max_wal_size": "1GB",
