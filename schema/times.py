@@ -7,6 +7,7 @@ unique keys of partitioned tables contain one.
 from datetime import UTC, datetime, timedelta
 
 MINUTE_NS = 60 * 10**9
+DAY_NS = 86_400 * 10**9
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -1,7 +1,6 @@
 """What Redis knows of the totals: a copy that may be lost at any time, and the channel that says what changes."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +10,13 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from actors.counting.buckets import buckets
-from schema.cache import today, touched
-from schema.cache.families import BUILT, TODAY, TOTALS, TOUCHED, live_channel
+from schema.cache import today
+from schema.cache.families import BUILT, TODAY, TOTALS, live_channel
 from schema.database import across_tenants, open_engine, transaction
 from schema.errors import StoreUnavailable
 from schema.events import Bucket, Committed, RuleTotals
 from schema.live import encode, encode_totals
-from schema.queries import history, tenants
-from schema.queries.today import crossings_of
+from schema.queries import tenants
 from schema.queries.totals import live
 
 TIMEOUT_S = 2.0
@@ -41,8 +39,7 @@ return redis.call('PUBLISH', ARGV[1], ARGV[2])
 class RedisSink:
     """The sink behind ``schema.ports.Sink`` that keeps absolute totals and tells who listens.
 
-    Beside the totals it notes which days every commit touched, and adds to the day's sums: both only where they follow
-    without a gap on what is known (see ``schema.cache``). Safe to call from several threads.
+    Beside the totals it adds to the sums of the day (``schema.cache.today``). Safe to call from several threads.
     """
 
     def __init__(self, redis_url: str, dsn: str) -> None:
@@ -60,11 +57,8 @@ class RedisSink:
             retry=Retry(NoBackoff(), 1),
         )
         self._put_and_tell = self._redis.register_script(_PUT_AND_TELL)
-        self._note_days = self._redis.register_script(touched.NOTE)
         self._add_to_day = self._redis.register_script(today.ADD)
         self._engine = open_engine(dsn, pool_size=1)
-        # None until PostgreSQL was asked; days are noted from then on.
-        self._history: str | None = None
 
     def publish(self, committed: Committed) -> None:
         """Put the totals down and tell the channel, in one round trip.
@@ -76,7 +70,6 @@ class RedisSink:
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
                 if counted:
-                    self._note(pipeline, committed, counted)
                     self._add(pipeline, committed, counted)
                 # Last: who hears of the news and asks finds everything in place.
                 self._tell(pipeline, committed)
@@ -95,9 +88,6 @@ class RedisSink:
         """
         try:
             run_id = str(self._redis.info("server")["run_id"])
-            # A failover begins another history, and may pass unnoticed while nothing is committed.
-            with across_tenants(self._engine) as session:
-                self._history = history.current(session)
             if not force and self._redis.get(BUILT.key()) == run_id.encode():
                 return False
             for tenant_id, totals in self._load().items():
@@ -118,24 +108,6 @@ class RedisSink:
             args += (totals.rule_id, totals.revision, encode_totals(totals))
         self._put_and_tell(
             keys=[TOTALS.key(totals.camera_id) for totals in committed.totals],
-            args=args,
-            client=pipeline,
-        )
-
-    def _note(self, pipeline: Any, committed: Committed, counted: Sequence[Bucket]) -> None:
-        if self._history is None:
-            return
-        new = Counter(crossing.rule_id for crossing in committed.crossings)
-        days: dict[int, set[int]] = {}
-        for bucket in counted:
-            days.setdefault(bucket.rule_id, set()).add(touched.day_of(bucket.minute_ns))
-        changed = [totals for totals in committed.totals if totals.rule_id in days]
-        args: list[Any] = [self._history, TOUCHED.ttl_s, touched.MAX_DAYS]
-        for totals in changed:
-            after = crossings_of(totals.totals)
-            args += (after - new[totals.rule_id], after, ",".join(map(str, sorted(days[totals.rule_id]))))
-        self._note_days(
-            keys=[TOUCHED.key(totals.rule_id) for totals in changed],
             args=args,
             client=pipeline,
         )

@@ -11,6 +11,10 @@ from cluster.packages import redis_program
 from cluster.services.private import PrivateService
 from schema.errors import StoreUnavailable
 
+# When memory is full, what goes is what was unused for longest, of the keys that expire: remembered answers first. Not
+# what expires soonest (volatile-ttl), which is a lock, and not any key (allkeys-lru), which could be a flag.
+_MEMORY = {"maxmemory": "256mb", "maxmemory-policy": "volatile-lru"}
+
 
 class Redis(PrivateService):
     """Keeps nothing on disk: all that it holds can be built again from PostgreSQL, and a restart finds it empty."""
@@ -26,8 +30,8 @@ class Redis(PrivateService):
 
     def prepare(self) -> None:
         """Write the configuration."""
-        settings = {"bind": "127.0.0.1", "port": self.port, "requirepass": self.password, "dir": self.folder}
-        lines = [f"{key} {value}" for key, value in settings.items()]
+        address = {"bind": "127.0.0.1", "port": self.port, "requirepass": self.password, "dir": self.folder}
+        lines = [f"{key} {value}" for key, value in (address | _MEMORY).items()]
         self._write(self._configuration, "\n".join([*lines, 'save ""', "appendonly no", ""]))
 
     def command(self) -> Sequence[str]:

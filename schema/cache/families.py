@@ -80,15 +80,6 @@ BUILT = Family(
     owner="actors.sinks.redis",
     lost="the totals are rebuilt once more",
 )
-TOUCHED = Family(
-    name="touched",
-    pattern=f"{PREFIX}:touched:<rule>",
-    type="hash",
-    ttl_s=2 * DAY_S,
-    bound="a key a rule, 64 days each at most",
-    owner="actors.sinks.redis",
-    lost="answers about past days are read anew, once for every crossing",
-)
 TODAY = Family(
     name="today",
     pattern=f"{PREFIX}:today:<tenant>:<day>",
@@ -166,7 +157,6 @@ FAMILIES: Sequence[Family] = (
     LIVE,
     TOTALS,
     BUILT,
-    TOUCHED,
     TODAY,
     STATUS,
     SESSION,

@@ -16,9 +16,9 @@ from typing import Any
 from schema.cache.client import Cache, CacheAway
 from schema.cache.families import TODAY
 from schema.cache.flights import Flights
-from schema.cache.touched import day_of
 from schema.events import Bucket, Committed, Totals
 from schema.queries.today import RuleDay, crossings_of
+from schema.times import DAY_NS
 
 _WHOLE = "whole"
 """A field that is there once all rules have been laid down, those retired during the day too."""
@@ -124,7 +124,7 @@ def changes(committed: Committed, counted: Sequence[Bucket]) -> dict[int, dict[i
     kinds = {crossing.rule_id: crossing.kind for crossing in committed.crossings}
     sums: dict[tuple[int, int], Totals] = {}
     for bucket in counted:
-        place = day_of(bucket.minute_ns), bucket.rule_id
+        place = bucket.minute_ns // DAY_NS, bucket.rule_id
         sums[place] = sums.get(place, Totals()) + bucket.totals
     cameras = {bucket.rule_id: bucket.camera_id for bucket in counted}
     by_day: dict[int, dict[int, list[Any]]] = {}

@@ -7,9 +7,6 @@ Both begin a new timeline.
 
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
 # A standby says which timeline it follows; it has no place of its own to write.
 HISTORY: Final = (
     "(select concat_ws('/', s.system_identifier, d.oid, case when pg_is_in_recovery()"
@@ -18,10 +15,3 @@ HISTORY: Final = (
     " from pg_control_system() s, pg_database d where d.datname = current_database())"
 )
 """SQL of a text: server, database, timeline."""
-
-_HISTORY = text(f"select {HISTORY}")
-
-
-def current(session: Session) -> str:
-    """The history that this session reads."""
-    return str(session.scalar(_HISTORY))

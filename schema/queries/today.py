@@ -1,4 +1,4 @@
-"""What every line and zone has counted on one day, summed up from its minutes."""
+"""What every line and zone has counted on one day: a row each, kept in the transactions that store crossings."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schema.events import Totals
-from schema.times import MINUTE_NS, to_datetime
-
-_DAY_NS = 24 * 60 * MINUTE_NS
+from schema.times import DAY_NS, to_datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,8 +43,7 @@ def day_totals(session: Session, day: int, rule_ids: Collection[int] | None = No
     rows = session.execute(
         _DAY,
         {
-            "from": to_datetime(day * _DAY_NS),
-            "to": to_datetime((day + 1) * _DAY_NS),
+            "day": to_datetime(day * DAY_NS),
             "rule_ids": None if rule_ids is None else list(rule_ids),
         },
     )
@@ -56,10 +53,10 @@ def day_totals(session: Session, day: int, rule_ids: Collection[int] | None = No
             camera_id=row.camera_id,
             kind="line" if row.type == "line" else "zone",
             crossings=row.crossings,
-            count_in=int(row.count_in),
-            count_out=int(row.count_out),
-            effective_in=int(row.effective_in),
-            effective_out=int(row.effective_out),
+            count_in=row.count_in,
+            count_out=row.count_out,
+            effective_in=row.effective_in,
+            effective_out=row.effective_out,
         )
         for row in rows
     ]
@@ -72,15 +69,7 @@ select z.id, z.camera_id, z.type, coalesce(t.count_in + t.count_out + t.appeared
 from zones z
 join cameras c on c.id = z.camera_id and c.removed_at is null
 left join zone_totals t on t.zone_id = z.id
-left join (
-    select zone_id, sum(count_in) as count_in, sum(count_out) as count_out, sum(effective_in) as effective_in,
-        sum(effective_out) as effective_out
-    from counting_results
-    where bucket >= :from and bucket < :to
-      and (cast(:rule_ids as bigint[]) is null or zone_id = any(:rule_ids))
-    group by zone_id
-) n on n.zone_id = z.id
+left join analytics n on n.zone_id = z.id and n.type = 'counts' and n.period = 'day' and n.timestamp = :day
 where (cast(:rule_ids as bigint[]) is null or z.id = any(:rule_ids))
   and (z.retired_at is null or n.zone_id is not null)
-order by z.id
 """)

@@ -15,6 +15,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
+from schema.cache.client import Cache
+from schema.cache.counts import CachedCounts
+from schema.cache.flags import Flags
+from schema.cache.today import DayTotals
 from schema.database import open_engine, transaction
 from schema.live import decode
 from schema.ports import FileStore
@@ -42,14 +46,17 @@ class Backend:
     feed: LiveFeed
     feeding: asyncio.Task[None]
     metrics: ApiMetrics
+    cache: Cache
+    counts: CachedCounts
+    day_totals: DayTotals
 
-    def transaction(self) -> AbstractContextManager[Session]:
+    def transaction(self, *, one_snapshot: bool = False) -> AbstractContextManager[Session]:
         """A session in one transaction. It blocks, so it belongs into routes that run in a thread.
 
         Raises:
             StoreUnavailable: PostgreSQL did not answer.
         """
-        return transaction(self.engine, DEFAULT_TENANT_ID)
+        return transaction(self.engine, DEFAULT_TENANT_ID, one_snapshot=one_snapshot)
 
 
 @asynccontextmanager
@@ -70,6 +77,7 @@ async def open_backend(
         socket_keepalive=True,
     )
     files = open_storage(storage)
+    cache = Cache(redis_url)
     hub = LiveHub()
 
     def load() -> list[LiveRule]:
@@ -82,7 +90,17 @@ async def open_backend(
     metrics.registry.register(collector)
     try:
         yield Backend(
-            dsn=dsn, engine=engine, redis=redis, files=files, hub=hub, feed=feed, feeding=feeding, metrics=metrics
+            dsn=dsn,
+            engine=engine,
+            redis=redis,
+            files=files,
+            hub=hub,
+            feed=feed,
+            feeding=feeding,
+            metrics=metrics,
+            cache=cache,
+            counts=CachedCounts(cache, Flags(cache)),
+            day_totals=DayTotals(cache),
         )
     finally:
         metrics.registry.unregister(collector)
@@ -90,6 +108,7 @@ async def open_backend(
         with suppress(asyncio.CancelledError):
             await feeding
         await redis.aclose()
+        cache.close()
         engine.dispose()
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from schema.errors import BadInput
-from schema.queries import counts
 from schema.queries.counts import SECONDS, CountBucket, Resolution
 from schema.tables import ZoneRow
+from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime
 from serve_app.api import V1
 from serve_app.api.backend import OpenBackend
@@ -86,12 +86,13 @@ def get_counts(
 ) -> Counts:
     """Raw and effective counts of whole buckets that touch the time asked for, all versions of a line together."""
     now_ns = time.time_ns()
-    with backend.transaction() as session:
+    with backend.transaction(one_snapshot=True) as session:
         camera_ids = None if camera is None else [find_camera(session, camera).id]
         rules = None if zone is None else [zone]
         _check_size(session, span, resolution, camera_ids, rules)
-        found = counts.buckets(
+        found = backend.counts.buckets(
             session,
+            DEFAULT_TENANT_ID,
             from_ns=span.from_ns,
             to_ns=span.to_ns,
             resolution=resolution,

@@ -100,9 +100,11 @@ async def _postgres(backend: Backend) -> tuple[bool, bool, str]:
 
 async def _redis(backend: Backend) -> tuple[bool, bool, str]:
     try:
-        await backend.redis.ping()
+        memory = await backend.redis.info("memory")
     except (RedisError, OSError) as error:
         return False, True, f"does not answer ({type(error).__name__}): start it or correct redis_url"
+    if not memory["maxmemory"]:
+        return True, True, "answers, but has no maxmemory: set one, and maxmemory-policy volatile-lru"
     return True, True, "answers"
 
 
