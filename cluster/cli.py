@@ -31,8 +31,11 @@ COMMANDS = {
     "zones": Entry(where="cluster.commands.zones:zones", help="List, add, change and remove lines and zones."),
     "tenants": Entry(where="cluster.commands.tenants:tenants", help="List, add and change tenants."),
     "models": Entry(where="cluster.commands.models:models", help="List and check detection models."),
+    "files": Entry(where="cluster.commands.files:files", help="List files, and let go of old and lost ones."),
     "db": Entry(where="cluster.commands.db:db", help="Bring the database up to date."),
-    "tiers": Entry(where="cluster.commands.tiers:tiers", help="Move what has aged to the next tier, see what lies where."),
+    "tiers": Entry(
+        where="cluster.commands.tiers:tiers", help="Move what has aged, and see what lies where."
+    ),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
 }
 

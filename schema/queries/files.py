@@ -109,7 +109,7 @@ def in_folder(session: Session, folder: str, *, before: datetime | None = None) 
     rows = select(FileRow.id, FileRow.path).where(FileRow.path.like(f"{folder}/%"))
     if before is not None:
         rows = rows.where(FileRow.created_at < before)
-    return list(session.execute(rows).tuples())
+    return [(row_id, path) for row_id, path in session.execute(rows)]
 
 
 def lock_for_adding(session: Session) -> None:

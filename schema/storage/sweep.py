@@ -102,12 +102,15 @@ def find_orphans(engine: Engine, store: FileStore, *, now_ns: int) -> Orphans:
     gone: list[tuple[int, str]] = []
     for folder in _FOLDERS:
         with across_tenants(engine) as session:
-            rows = list(files.in_folder(session, folder, before=to_datetime(old)))
+            rows = files.in_folder(session, folder, before=to_datetime(old))
         found = {info.path: info for info in store.list(folder)}
         gone += [(row_id, path) for row_id, path in rows if path not in found]
-        with across_tenants(engine) as session:
-            named = {path for _, path in files.in_folder(session, folder)}
-        strays += [info for path, info in found.items() if path not in named and info.changed_ns < old]
+        named = {path for _, path in rows}
+        unnamed = [info for path, info in found.items() if path not in named and info.changed_ns < old]
+        if unnamed:
+            with across_tenants(engine) as session:
+                named = {path for _, path in files.in_folder(session, folder)}
+        strays += [info for info in unnamed if info.path not in named]
     return Orphans(strays=tuple(strays), gone=tuple(gone))
 
 
@@ -154,13 +157,13 @@ def _delete_unshown(session: Session, file_ids: Sequence[int]) -> list[tuple[str
     """Delete the rows of those of these files that no picture uses any more; gives paths and sizes."""
     used = exists().where(EvidenceRow.tenant_id == FileRow.tenant_id, EvidenceRow.file_id == FileRow.id)
     statement = delete(FileRow).where(FileRow.id.in_(file_ids), ~used).returning(FileRow.path, FileRow.size)
-    return list(session.execute(statement).tuples())
+    return [(path, size) for path, size in session.execute(statement)]
 
 
 def _delete_dated(session: Session, now_ns: int) -> list[tuple[str, int]]:
     chosen = select(FileRow.id).where(FileRow.expires_at < to_datetime(now_ns)).limit(_AT_ONCE)
     statement = delete(FileRow).where(FileRow.id.in_(chosen)).returning(FileRow.path, FileRow.size)
-    return list(session.execute(statement).tuples())
+    return [(path, size) for path, size in session.execute(statement)]
 
 
 def _delete_files(engine: Engine, store: FileStore, gone: Sequence[tuple[str, int]]) -> int:
