@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 from schema.camera import CameraSpec
 from schema.database import across_tenants, open_engine, transaction
 from schema.errors import Permanent
-from schema.queries import cameras, leases, streams, totals
+from schema.queries import alerts, cameras, leases, streams, totals
 from schema.tables import StreamRow
 from schema.work import Assignment
 
 LEASE_S = 10.0
+AWAY_S = 30.0
+"""A live camera that is away for longer raises an alert; most come back at the first attempts."""
 RECORDING = "recording"
 """In a camera's ``config``: the stream epoch of the recording that is to be counted."""
 
@@ -76,6 +78,15 @@ class StoreCatalogue:
         if held:
             with across_tenants(self._engine) as session:
                 leases.renew(session, dict(held), ttl_s=LEASE_S)
+
+    def follow_cameras(self, now_ns: int) -> None:
+        """Raise alerts for cameras that stay away, of all tenants, and resolve those of cameras that came back.
+
+        Raises:
+            StoreUnavailable: PostgreSQL does not answer.
+        """
+        with across_tenants(self._engine) as session:
+            alerts.follow_cameras(session, now_ns=now_ns, patience_s=AWAY_S)
 
     def close(self) -> None:
         """Close all connections."""

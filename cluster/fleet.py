@@ -26,6 +26,7 @@ from schema.work import Assignment, WorkerStatus
 log = structlog.get_logger(__name__)
 
 TELL_S = 5.0
+ALERTS_EVERY_S = 10.0
 
 
 class RayFleet:
@@ -132,7 +133,8 @@ class SupervisorActor:
         pictures: PicturesTo | None,
     ) -> None:
         fleet = RayFleet(journals=journals, detector=detector, shards=shards, per_worker=per_worker, pictures=pictures)
-        self._supervisor = Supervisor(fleet, StoreCatalogue(dsn, live=with_live_cameras), per_worker=per_worker)
+        self._catalogue = StoreCatalogue(dsn, live=with_live_cameras)
+        self._supervisor = Supervisor(fleet, self._catalogue, per_worker=per_worker)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
@@ -153,10 +155,14 @@ class SupervisorActor:
         return [*(worker.name for worker in overview.workers), *overview.silent]
 
     def _run(self) -> None:
+        followed_s = 0.0
         while not self._stopping.is_set():
             started_s = time.monotonic()
             try:
                 self._supervisor.step(started_s)
+                if started_s >= followed_s + ALERTS_EVERY_S:
+                    self._catalogue.follow_cameras(time.time_ns())
+                    followed_s = started_s
             except Retryable as error:
                 log.warning("Supervision waits", error=str(error))
             except Exception:

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import socket
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +22,7 @@ from actors.worker.keeper import PicturesTo
 from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
+from cluster.model_records import note_opened, note_refused
 from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
 from cluster.rotation import check_keys
 from cluster.services import Endpoints
@@ -82,7 +84,7 @@ class Running:
         Raises:
             BadInput: the new one cannot be opened, and the old one stays.
         """
-        return deploy_detector(self.settings, model, self.open_model)
+        return _deploy_model(self.settings, self.endpoints, model, self.open_model)
 
     def stop(self) -> None:
         """Let go of all cameras, deliver what was counted, and end every process that was started."""
@@ -135,7 +137,7 @@ def start(
             proxy_location="HeadOnly" if with_api else "Disabled",
             http_options={"host": settings.api.host, "port": settings.api.port},
         )
-        model = deploy_detector(settings, settings.model, open_model)
+        model = _deploy_model(settings, endpoints, settings.model, open_model)
         if with_api:
             _start_api(settings, endpoints)
         ray.get([counter.heal.remote() for counter in counters])
@@ -216,6 +218,17 @@ def _start_ray(settings: Settings) -> str:
         )
     ray_address_file(settings).write_text(context.address_info["gcs_address"])
     return str(context.dashboard_url)
+
+
+def _deploy_model(settings: Settings, endpoints: Endpoints, model: str, open_model: OpenModel | None) -> DetectorSpec:
+    """As ``deploy_detector``, and the store knows of it."""
+    try:
+        spec = deploy_detector(settings, model, open_model)
+    except BadInput as error:
+        note_refused(endpoints.postgres_dsn, asked=model, reason=str(error), now_ns=time.time_ns())
+        raise
+    note_opened(endpoints.postgres_dsn, spec, asked=model, now_ns=time.time_ns())
+    return spec
 
 
 def _control(actor: Any, name: str) -> Any:
