@@ -4,50 +4,79 @@ Every crossing adds the same amounts whenever and with whatever else it is summe
 anywhere and arrive in any order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from schema.events import Bucket, Crossing, Totals
 
 MINUTE_NS = 60_000_000_000
 
 
+@dataclass(slots=True)
+class _Sum:
+    """A ``Totals`` that grows."""
+
+    count_in: int = 0
+    count_out: int = 0
+    effective_in: int = 0
+    effective_out: int = 0
+    appeared: int = 0
+    lost: int = 0
+    dwell_s: float = 0.0
+
+    def totals(self) -> Totals:
+        return Totals(
+            count_in=self.count_in,
+            count_out=self.count_out,
+            effective_in=self.effective_in,
+            effective_out=self.effective_out,
+            appeared=self.appeared,
+            lost=self.lost,
+            dwell_s=self.dwell_s,
+        )
+
+
 def buckets(crossings: Iterable[Crossing]) -> list[Bucket]:
     """Sum crossings up per camera, rule and minute in which they occurred, sorted by these."""
-    sums: dict[tuple[int, int, int], Totals] = {}
+    sums: dict[tuple[int, int, int], _Sum] = defaultdict(_Sum)
     for crossing in crossings:
-        for at_ns, totals in _shares(crossing):
-            key = (crossing.camera_id, crossing.rule_id, at_ns - at_ns % MINUTE_NS)
-            sums[key] = sums.get(key, Totals()) + totals
+        camera_id, rule_id = crossing.camera_id, crossing.rule_id
+        _add(crossing, lambda ns, c=camera_id, r=rule_id: sums[c, r, ns - ns % MINUTE_NS])
     return [
-        Bucket(camera_id=camera_id, rule_id=rule_id, minute_ns=minute_ns, totals=sums[camera_id, rule_id, minute_ns])
-        for camera_id, rule_id, minute_ns in sorted(sums)
+        Bucket(camera_id=key[0], rule_id=key[1], minute_ns=key[2], totals=total.totals())
+        for key, total in sorted(sums.items(), key=lambda item: item[0])
     ]
 
 
 def totals_by_rule(crossings: Iterable[Crossing]) -> dict[str, Totals]:
     """Sum crossings of one camera up per name of the rule; rules that nobody crossed are absent."""
-    sums: dict[str, Totals] = {}
+    sums: dict[str, _Sum] = defaultdict(_Sum)
     for crossing in crossings:
-        for _, totals in _shares(crossing):
-            sums[crossing.rule] = sums.get(crossing.rule, Totals()) + totals
-    return sums
+        total = sums[crossing.rule]
+        _add(crossing, lambda _ns, total=total: total)
+    return {rule: total.totals() for rule, total in sums.items()}
 
 
-def _shares(crossing: Crossing) -> Iterator[tuple[int, Totals]]:
-    """What a crossing adds, and at which time: its own count, and what it takes back from the one it undoes."""
-    dwell_s = crossing.dwell_s or 0.0
+def _add(crossing: Crossing, sum_at: Callable[[int], _Sum]) -> None:
+    """Add its own count, and take back what it undoes, each to the sum of its own time."""
+    here = sum_at(crossing.occurred_ns)
     if crossing.cause == "appeared":
-        yield crossing.occurred_ns, Totals(appeared=1)
-    elif crossing.cause == "lost":
-        yield crossing.occurred_ns, Totals(lost=1, dwell_s=dwell_s)
+        here.appeared += 1
+        return
+    here.dwell_s += crossing.dwell_s or 0.0
+    kept = crossing.undoes is None
+    if crossing.cause == "lost":
+        here.lost += 1
+    elif crossing.direction == "in":
+        here.count_in += 1
+        here.effective_in += kept
     else:
-        inward = crossing.direction == "in"
-        kept = int(crossing.undoes is None)
-        yield (
-            crossing.occurred_ns,
-            Totals(count_in=1, effective_in=kept, dwell_s=dwell_s)
-            if inward
-            else Totals(count_out=1, effective_out=kept, dwell_s=dwell_s),
-        )
-        if crossing.undoes_ns is not None:
-            yield crossing.undoes_ns, Totals(effective_out=-1) if inward else Totals(effective_in=-1)
+        here.count_out += 1
+        here.effective_out += kept
+    if crossing.undoes_ns is not None:
+        undone = sum_at(crossing.undoes_ns)
+        if crossing.direction == "in":
+            undone.effective_out -= 1
+        else:
+            undone.effective_in -= 1

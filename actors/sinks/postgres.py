@@ -1,20 +1,22 @@
 """The truth in PostgreSQL: one transaction a commit, safe to repeat."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from actors.counting.buckets import buckets
-from actors.sinks import rows, statements
+from actors.sinks import incoming, rows, statements
 from actors.sinks.fence import Admitted, admit, made_good
 from schema.database import open_engine, scope, unavailable_as_retryable
 from schema.errors import Permanent
 from schema.events import Committed, Crossing, Delivery, RuleTotals, Totals
 from schema.leases import Lease
 from schema.partitions import Partitioned, ensure_partitions, period_of
-from schema.times import to_ns
+from schema.times import DAY_NS, to_ns
 
 
 class PostgresStore:
@@ -32,11 +34,7 @@ class PostgresStore:
         """
         self._engine = open_engine(dsn, pool_size=pool_size)
         # Both only ever say what can no longer change: which times have a partition, whose a rule is.
-        self._periods: dict[Partitioned, set[datetime]] = {
-            "crossings": set(),
-            "counting_results": set(),
-            "camera_events": set(),
-        }
+        self._periods: dict[Partitioned, set[datetime]] = defaultdict(set)
         self._rules: dict[int, int] = {}
 
     def commit(self, deliveries: Sequence[Delivery]) -> Committed:
@@ -79,19 +77,19 @@ class PostgresStore:
 
     def _ensure_partitions(self, deliveries: Sequence[Delivery]) -> None:
         crossings = [crossing for delivery in deliveries for crossing in delivery.crossings]
-        occurred = {crossing.occurred_ns for crossing in crossings}
-        undone = {crossing.undoes_ns for crossing in crossings if crossing.undoes_ns is not None}
-        happened = {event.occurred_ns for delivery in deliveries for event in delivery.events}
+        occurred = {crossing.occurred_ns // DAY_NS for crossing in crossings}
+        undone = {crossing.undoes_ns // DAY_NS for crossing in crossings if crossing.undoes_ns is not None}
+        happened = {event.occurred_ns // DAY_NS for delivery in deliveries for event in delivery.events}
         touched: tuple[tuple[Partitioned, set[int]], ...] = (
             ("crossings", occurred),
             ("counting_results", occurred | undone),
+            ("analytics_day", occurred | undone),
             ("camera_events", happened),
         )
-        for table, times in touched:
-            missing = {period_of(table, ns) for ns in times} - self._periods[table]
+        for table, days in touched:
+            missing = {period_of(table, day * DAY_NS) for day in days} - self._periods[table]
             if missing:
-                ensure_partitions(self._engine, table, missing)
-                self._periods[table] |= missing
+                self._periods[table] |= ensure_partitions(self._engine, table, missing)
 
     def _admit(self, connection: Connection, deliveries: Sequence[Delivery]) -> Admitted:
         camera_ids = sorted({delivery.camera_id for delivery in deliveries})
@@ -116,11 +114,15 @@ class PostgresStore:
 def _store_crossings(connection: Connection, deliveries: Sequence[Delivery]) -> list[Crossing]:
     """Insert what is new, with its messages; returns it in order of occurrence."""
     given = {crossing.event_id: crossing for delivery in deliveries for crossing in delivery.crossings}
-    inserted = statements.CROSSINGS.run(connection, rows.crossings(given.values()))
-    new = sorted((given[row.event_id] for row in inserted), key=lambda crossing: crossing.occurred_ns)
-    if new:
-        connection.execute(statements.OUTBOX, {"messages": rows.messages(new)})
-    return new
+    if not given:
+        return []
+    incoming.copy_in(connection, given.values())
+    some = connection.execute(statements.CROSSINGS, {"given": len(given)}).scalar_one()
+    new = given.values() if some is None else [given[event_id] for event_id in some]
+    fresh = sorted(new, key=attrgetter("occurred_ns"))
+    if fresh:
+        connection.execute(statements.OUTBOX, rows.told(fresh))
+    return fresh
 
 
 def _store_counts(
@@ -129,6 +131,7 @@ def _store_counts(
     """Add new crossings to their minutes and to the totals; returns the totals that changed."""
     minutes = buckets(crossings)
     statements.BUCKETS.run(connection, rows.minutes(minutes))
+    statements.DAYS.run(connection, rows.days(minutes))
     changed = statements.TOTALS.run(connection, rows.totals(minutes, occupancy_base))
     rules = {crossing.rule_id: crossing for crossing in crossings}
     return [
@@ -137,7 +140,7 @@ def _store_counts(
             rule_id=row.zone_id,
             rule=rules[row.zone_id].rule,
             revision=row.revision,
-            totals=Totals(**{name: getattr(row, name) for name in rows.SUMS}),
+            totals=Totals(**dict(zip(rows.SUMS, row[3:], strict=True))),
             occupancy_base=row.occupancy_base,
         )
         for row in changed

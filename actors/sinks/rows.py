@@ -3,19 +3,24 @@
 All writers sort alike, so they lock rows in the same order and never wait for each other in a circle.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
+from actors.sinks import arrays
 from schema.events import Bucket, CameraEvent, Crossing, Delivery, Totals
 from schema.tables.cameras import STATUSES
-from schema.times import to_datetime
-from schema.wire import crossing_event, dump
+from schema.times import DAY_NS, to_datetime
+from schema.wire import dump
 
 Row = tuple[Any, ...]
 
+TOLD_AT_ONCE = 500
+"""Crossings in one row of the outbox."""
+
 SUMS = ("count_in", "count_out", "effective_in", "effective_out", "appeared", "lost", "dwell_s")
 """The columns of a ``Totals``."""
+_sums: Callable[[Totals], tuple[float, ...]] = attrgetter(*SUMS)
 
 
 def streams(deliveries: Iterable[Delivery]) -> list[Row]:
@@ -26,77 +31,56 @@ def streams(deliveries: Iterable[Delivery]) -> list[Row]:
             continue
         key = delivery.camera_id, delivery.epoch
         checkpoint = delivery.checkpoint
-        begin = (*key, to_datetime(delivery.started_ns), delivery.is_file)
+        begin = (*key, delivery.started_ns, delivery.is_file)
         rows.setdefault(key, (*begin, 0, None, False))
         if checkpoint and checkpoint.seq >= rows[key][4]:
             rows[key] = (*begin, checkpoint.seq, checkpoint.state, checkpoint.finished)
     return [rows[key] for key in sorted(rows)]
 
 
-def crossings(given: Iterable[Crossing]) -> list[Row]:
-    """One row a crossing."""
-    return [
-        (
-            to_datetime(crossing.occurred_ns),
-            crossing.event_id,
-            crossing.camera_id,
-            crossing.epoch,
-            crossing.rule_id,
-            crossing.track_id,
-            crossing.kind,
-            crossing.direction,
-            crossing.cause,
-            crossing.ordinal,
-            crossing.frame,
-            to_datetime(crossing.confirmed_ns),
-            crossing.confidence,
-            crossing.x,
-            crossing.y,
-            crossing.undoes,
-            None if crossing.undoes_ns is None else to_datetime(crossing.undoes_ns),
-            crossing.dwell_s,
-            crossing.model,
-        )
-        for crossing in sorted(given, key=lambda crossing: crossing.event_id)
-    ]
-
-
-def messages(given: Iterable[Crossing]) -> str:
-    """The outbox's rows as one JSON text, in the order given."""
-    return dump(
-        [
-            {
-                "event_id": str(crossing.event_id),
-                "routing_key": f"crossing.{crossing.camera_id}.{crossing.rule_id}",
-                "body": crossing_event(crossing),
-            }
-            for crossing in given
-        ]
-    ).decode()
-
-
 def minutes(buckets: Iterable[Bucket]) -> list[Row]:
     """One row a bucket."""
-    return sorted(
-        (bucket.camera_id, bucket.rule_id, to_datetime(bucket.minute_ns), *_sums(bucket.totals)) for bucket in buckets
-    )
+    return sorted((bucket.camera_id, bucket.rule_id, bucket.minute_ns, *_sums(bucket.totals)) for bucket in buckets)
+
+
+def days(buckets: Iterable[Bucket]) -> list[Row]:
+    """One row a rule and UTC day: what its buckets add, as its first revision."""
+    sums: dict[tuple[int, int, int], Totals] = {}
+    for bucket in buckets:
+        key = bucket.minute_ns // DAY_NS * DAY_NS, bucket.camera_id, bucket.rule_id
+        sums[key] = sums[key] + bucket.totals if key in sums else bucket.totals
+    return [("day", *key, 1, *_sums(sums[key])) for key in sorted(sums)]
+
+
+def told(new: Sequence[Crossing]) -> list[dict[str, Any]]:
+    """The outbox's rows: crossings, which come in order of time, a few hundred a row."""
+    parts = (new[start : start + TOLD_AT_ONCE] for start in range(0, len(new), TOLD_AT_ONCE))
+    return [
+        {
+            "event_ids": arrays.ids(crossing.event_id for crossing in part),
+            "first_at": to_datetime(part[0].occurred_ns),
+            "last_at": to_datetime(part[-1].occurred_ns),
+        }
+        for part in parts
+    ]
 
 
 def totals(buckets: Iterable[Bucket], occupancy_base: Mapping[int, int]) -> list[Row]:
     """One row a rule: what its buckets add, as its first revision, and what is added to its occupancy besides."""
     sums: dict[int, Totals] = {}
     for bucket in buckets:
-        sums[bucket.rule_id] = sums.get(bucket.rule_id, Totals()) + bucket.totals
+        known = sums.get(bucket.rule_id)
+        sums[bucket.rule_id] = bucket.totals if known is None else known + bucket.totals
     return [(rule_id, 1, occupancy_base.get(rule_id, 0), *_sums(sums[rule_id])) for rule_id in sorted(sums)]
 
 
 def coverage(deliveries: Iterable[Delivery]) -> list[Row]:
     """One row an interval, as long as the longest report of it."""
-    longest: dict[tuple[int, str, datetime], datetime] = {}
+    longest: dict[tuple[int, str, int], int] = {}
     for delivery in deliveries:
         for interval in delivery.coverage:
-            key = interval.camera_id, interval.epoch, to_datetime(interval.from_ns)
-            to_at = to_datetime(interval.to_ns)
+            key = interval.camera_id, interval.epoch, interval.from_ns
+            to_at = interval.to_ns
             longest[key] = max(to_at, longest.get(key, to_at))
     return [(*key, longest[key]) for key in sorted(longest)]
 
@@ -106,7 +90,7 @@ def events(given: Iterable[CameraEvent]) -> list[Row]:
     unique = {event.event_id: event for event in given}
     return [
         (
-            to_datetime(event.occurred_ns),
+            event.occurred_ns,
             event.event_id,
             event.camera_id,
             event.event_type,
@@ -120,11 +104,4 @@ def statuses(given: Sequence[CameraEvent]) -> list[Row]:
     """One row a camera: the newest of its events that is a status."""
     telling = [event for event in given if event.event_type in STATUSES]
     newest = {event.camera_id: event for event in sorted(telling, key=lambda event: event.occurred_ns)}
-    return [
-        (camera_id, newest[camera_id].event_type, to_datetime(newest[camera_id].occurred_ns))
-        for camera_id in sorted(newest)
-    ]
-
-
-def _sums(sums: Totals) -> tuple[float, ...]:
-    return tuple(getattr(sums, name) for name in SUMS)
+    return [(camera_id, newest[camera_id].event_type, newest[camera_id].occurred_ns) for camera_id in sorted(newest)]

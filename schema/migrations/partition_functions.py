@@ -30,7 +30,8 @@ begin
     end if;
     execute format('create table public.%I (like public.%I including defaults including constraints'
         ' including generated including storage including compression)%s', name, parent,
-        case parent when 'counting_results' then ' partition by hash (camera_id)' else '' end);
+        case parent when 'counting_results' then ' partition by hash (camera_id)'
+            when 'analytics_day' then ' with (fillfactor = 50)' else '' end);
     if parent = 'counting_results' then
         for remainder in 0..3 loop
             execute format('create table public.%I partition of public.%I for values with (modulus 4, remainder %s)',

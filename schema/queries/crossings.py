@@ -1,9 +1,11 @@
 """Single crossings, page by page in order of time."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
+from uuid import UUID
 
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
@@ -77,6 +79,17 @@ def page(
         crossings=tuple(_crossing(row, name) for row, name in shown),
         next_cursor=_cursor(shown[-1][0]) if more else None,
     )
+
+
+def by_ids(session: Session, event_ids: Sequence[UUID], *, first_at: datetime, last_at: datetime) -> list[Crossing]:
+    """The crossings with these ids, in their order, that occurred between two moments, but those that are gone."""
+    rows = session.execute(
+        select(CrossingRow, ZoneRow.name)
+        .join(ZoneRow, ZoneRow.id == CrossingRow.zone_id)
+        .where(CrossingRow.event_id.in_(event_ids), CrossingRow.occurred_at.between(first_at, last_at))
+    )
+    found = {row.event_id: _crossing(row, name) for row, name in rows}
+    return [found[event_id] for event_id in event_ids if event_id in found]
 
 
 def _after(query: Select[CrossingRow, str], order: Order, cursor: str | None) -> Select[CrossingRow, str]:

@@ -43,7 +43,7 @@ def read(session: Session, *, now_ns: int) -> Figures:
     return Figures(
         counts=tuple(figure for row in counts for figure in _figures(row)),
         coverage_ratio={row.camera: float(row.ratio) for row in session.execute(_COVERAGE, window)},
-        outbox_waiting=session.scalar(text("select count(*) from outbox")) or 0,
+        outbox_waiting=session.execute(_WAITING).scalar_one(),
     )
 
 
@@ -51,6 +51,10 @@ _COUNTS: Final = text(
     "select c.name as camera, z.name as rule, sum(t.count_in) as count_in, sum(t.count_out) as count_out"
     " from zone_totals t join zones z on z.id = t.zone_id join cameras c on c.id = z.camera_id"
     " where c.removed_at is null group by c.name, z.name order by c.name, z.name"
+)
+
+_WAITING: Final = text(
+    "select (select count(*) from outbox) + (select coalesce(sum(cardinality(event_ids)), 0) from outbox_crossings)"
 )
 
 _COVERAGE: Final = text("""

@@ -5,11 +5,18 @@ from schema.tables.analytics import AnalyticsRow
 from schema.tables.audit import AuditChainRow, AuditLogRow, AuditOriginRow
 from schema.tables.base import Base
 from schema.tables.cameras import CameraRow, LeaseRow, ZoneRow
-from schema.tables.counts import CameraEventRow, CountingResultRow, CrossingRow, OutboxRow, ZoneTotalsRow
+from schema.tables.counts import (
+    CameraEventRow,
+    CountingResultRow,
+    CrossingRow,
+    OutboxCrossingsRow,
+    OutboxRow,
+    ZoneTotalsRow,
+)
 from schema.tables.files import EvidenceRow, FileRow
 from schema.tables.identities import UserRow, UserSessionRow
-from schema.tables.models import ModelLogRow, ModelRow
 from schema.tables.jobs import JobRow
+from schema.tables.models import ModelLogRow, ModelRow
 from schema.tables.streams import CoverageRow, StreamRow
 from schema.tables.tenants import TenantRow
 from schema.tables.tiers import ArchiveRow, PackedDayRow
@@ -33,6 +40,7 @@ __all__ = [
     "LeaseRow",
     "ModelLogRow",
     "ModelRow",
+    "OutboxCrossingsRow",
     "OutboxRow",
     "PackedDayRow",
     "StreamRow",

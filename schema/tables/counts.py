@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy import CheckConstraint, Double, ForeignKeyConstraint, Index, UniqueConstraint, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.tables.base import Base, CreatedAt, Id, Number, Sum, TenantId
@@ -14,22 +14,20 @@ from schema.tables.base import Base, CreatedAt, Id, Number, Sum, TenantId
 class CrossingRow(Base):
     """One crossing, as ``schema.events.Crossing`` says it. Partitioned by month.
 
+    Its zone and its stream are checked once a statement by the trigger ``check_crossings``, not by foreign keys.
+
     A unique key of a partitioned table must contain the partition key, so ``event_id`` is unique together with
     ``occurred_at``, which is as fixed as the id. The primary key leads with the time: pages are read in its order.
     """
 
     __tablename__ = "crossings"
     __table_args__ = (
-        ForeignKeyConstraint(["camera_id", "epoch"], ["streams.camera_id", "streams.epoch"]),
-        ForeignKeyConstraint(["tenant_id", "camera_id", "zone_id"], ["zones.tenant_id", "zones.camera_id", "zones.id"]),
         CheckConstraint("kind in ('line', 'zone')", name="kind"),
         CheckConstraint("direction in ('in', 'out')", name="direction"),
         CheckConstraint("cause in ('crossed', 'appeared', 'lost')", name="cause"),
         CheckConstraint("(undoes is null) = (undoes_at is null)", name="undoes"),
         UniqueConstraint("event_id", "occurred_at"),
         Index("ix_crossings_camera_id_occurred_at", "camera_id", "occurred_at"),
-        Index("ix_crossings_zone_id_occurred_at", "zone_id", "occurred_at"),
-        Index("ix_crossings_camera_id_epoch", "camera_id", "epoch"),
         {"postgresql_partition_by": "RANGE (occurred_at)"},
     )
 
@@ -159,4 +157,29 @@ class OutboxRow(Base):
     body: Mapped[dict[str, Any]]
     created_at: Mapped[CreatedAt]
     exchange: Mapped[str] = mapped_column(server_default="turnstile.events")
+    tenant_id: Mapped[TenantId]
+
+
+class OutboxCrossingsRow(Base):
+    """Crossings that the broker has not been told of yet: their ids in order of time, all between two moments.
+
+    The message itself is made when it is sent. Overflow policy as for ``outbox``.
+    """
+
+    __tablename__ = "outbox_crossings"
+    __table_args__ = (
+        CheckConstraint("last_at >= first_at", name="forward"),
+        {
+            "postgresql_with": {
+                "autovacuum_vacuum_scale_factor": 0,
+                "autovacuum_vacuum_threshold": 5000,
+            }
+        },
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    event_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    created_at: Mapped[CreatedAt]
     tenant_id: Mapped[TenantId]

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Collection, Iterator
 from uuid import uuid4
 
@@ -9,10 +10,15 @@ from sqlalchemy import Engine, text
 
 from actors.queue.relay import OutboxRelay
 from actors.queue.topology import DELIVERY_LIMIT
-from schema.database import open_engine, transaction
+from actors.sinks.postgres import PostgresStore
+from schema.database import across_tenants, open_engine, transaction
 from schema.errors import StoreUnavailable
+from schema.events import Crossing
 from schema.names import CROSSINGS_QUEUE, DEAD_LETTER_QUEUE
+from schema.queries import figures
 from schema.tenants import DEFAULT_TENANT_ID
+from tests.contracts.stores import PostgresUnderTest
+from tests.contracts.test_store import crossing, delivery
 
 pytestmark = pytest.mark.integration
 
@@ -29,6 +35,7 @@ def engine(dsn: str) -> Iterator[Engine]:
     engine = open_engine(dsn, pool_size=2)
     with transaction(engine, DEFAULT_TENANT_ID) as connection:
         connection.execute(text("delete from outbox"))
+        connection.execute(text("delete from outbox_crossings"))
     yield engine
     engine.dispose()
 
@@ -73,8 +80,12 @@ def take(channel: BlockingChannel, ids: Collection[str], queue: str = CROSSINGS_
 
 
 def waiting(engine: Engine) -> int:
-    with transaction(engine, DEFAULT_TENANT_ID) as connection:
-        return connection.scalar(text("select count(*) from outbox")) or 0
+    with across_tenants(engine) as session:
+        return figures.read(session, now_ns=time.time_ns()).outbox_waiting
+
+
+def _in_order_of_time(crossings: Collection[Crossing]) -> list[Crossing]:
+    return sorted(crossings, key=lambda one: one.occurred_ns)
 
 
 def test_messages_arrive_in_order_and_leave_the_outbox(relay: OutboxRelay, engine: Engine, channel: BlockingChannel):
@@ -96,6 +107,23 @@ def test_a_message_survives_the_broker_and_says_when_it_was_sent(
     assert properties.content_type == "application/json"
     assert properties.headers is not None
     assert properties.headers["published_at"] > json.loads(body)["occurred_at"]
+
+
+def test_stored_crossings_are_told_once_in_order_of_time(
+    relay: OutboxRelay, engine: Engine, channel: BlockingChannel, dsn: str
+):
+    store = PostgresUnderTest(PostgresStore(dsn), engine)
+    camera = store.camera()
+    seen = [crossing(camera, track, at_s=(track * 7 % 701) * 0.07) for track in range(1, 701)]
+    for part in (seen[:600], seen):
+        store.store.commit([delivery(camera, part)])
+    told = []
+    while relay.run_once(100):
+        told += take(channel, {str(one.event_id) for one in seen})
+    in_order = [*_in_order_of_time(seen[:600]), *_in_order_of_time(seen[600:])]
+    assert told == [str(one.event_id) for one in in_order]
+    assert waiting(engine) == 0
+    store.store.close()
 
 
 def test_two_relays_share_the_outbox_without_sending_twice(

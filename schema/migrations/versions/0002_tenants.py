@@ -108,8 +108,7 @@ alter table coverage
 alter table crossings
     drop constraint fk_crossings_camera_id_cameras,
     drop constraint fk_crossings_zone_id_zones,
-    add constraint fk_crossings_tenant_id_camera_id_zone_id_zones
-        foreign key (tenant_id, camera_id, zone_id) references zones (tenant_id, camera_id, id);
+    drop constraint fk_crossings_camera_id_epoch_streams;
 alter table zone_totals
     drop constraint fk_zone_totals_zone_id_zones,
     add constraint fk_zone_totals_tenant_id_zone_id_zones
@@ -173,15 +172,56 @@ alter table counting_results
 create index ix_counting_results_camera_id_bucket on counting_results (camera_id, bucket);
 """
 
+# Thousands of crossings come in one statement and name a few hundred zones and streams. Looking each of these up once,
+# instead of twice a crossing as foreign keys do, saves a third of the time of storing them. Nothing reads by the two
+# indexes. Zones with counts cannot be deleted, because counts have their foreign keys.
+LEANER = """
+create function check_crossings() returns trigger language plpgsql set search_path = pg_catalog, public, pg_temp as $$
+begin
+    if exists (select from (select distinct tenant_id, camera_id, zone_id from fresh) f left join zones z
+               on z.tenant_id = f.tenant_id and z.camera_id = f.camera_id and z.id = f.zone_id where z.id is null) then
+        raise foreign_key_violation using message = 'a crossing names a line or zone that its camera does not have';
+    end if;
+    if exists (select from (select distinct camera_id, epoch from fresh) f left join streams s
+               on s.camera_id = f.camera_id and s.epoch = f.epoch where s.epoch is null) then
+        raise foreign_key_violation using message = 'a crossing names a stream that its camera does not have';
+    end if;
+    return null;
+end $$;
+create trigger check_crossings after insert on crossings
+    referencing new table as fresh for each statement execute function check_crossings();
+drop index ix_crossings_camera_id_epoch;
+drop index ix_crossings_zone_id_occurred_at;
+create table outbox_crossings (
+    id bigint generated always as identity constraint pk_outbox_crossings primary key,
+    event_ids uuid[] not null,
+    first_at timestamptz not null,
+    last_at timestamptz not null,
+    created_at timestamptz not null default now(),
+    tenant_id bigint not null default coalesce(nullif(current_setting('app.tenant', true), '')::bigint, 1),
+    constraint ck_outbox_crossings_forward check (last_at >= first_at)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+select guard_tenant('outbox_crossings'), let_system('outbox_crossings', 'select, update, delete');
+"""
+
 GRANTS = """
 grant select on zones, streams, coverage, crossings, counting_results, zone_totals, camera_events to turnstile_analyst;
 grant select (id, tenant_id, name, friendly_name, status, status_at, enabled, playback, created_at, removed_at)
     on cameras to turnstile_analyst;
 select let_system('cameras', 'select'), let_system('zones', 'select'), let_system('streams', 'select'),
-    let_system('coverage', 'select'), let_system('zone_totals', 'select'),
+    let_system('coverage', 'select'), let_system('zone_totals', 'select'), let_system('crossings', 'select'),
     let_system('leases', 'select, insert, update'), let_system('outbox', 'select, update, delete');
 """
 
+REFERENCES = """
+drop trigger check_crossings on crossings;
+drop function check_crossings;
+drop table outbox_crossings;
+create index ix_crossings_zone_id_occurred_at on crossings (zone_id, occurred_at);
+create index ix_crossings_camera_id_epoch on crossings (camera_id, epoch);
+alter table crossings add constraint fk_crossings_camera_id_epoch_streams
+    foreign key (camera_id, epoch) references streams (camera_id, epoch);
+"""
 RESULTS_BY_CAMERA = """
 alter table counting_results rename to counting_results_by_camera;
 alter index pk_counting_results rename to pk_counting_results_by_camera;
@@ -211,7 +251,7 @@ alter table camera_events drop constraint fk_camera_events_tenant_id_camera_id_c
     add constraint fk_camera_events_camera_id_cameras foreign key (camera_id) references cameras (id);
 alter table zone_totals drop constraint fk_zone_totals_tenant_id_zone_id_zones,
     add constraint fk_zone_totals_zone_id_zones foreign key (zone_id) references zones (id);
-alter table crossings drop constraint fk_crossings_tenant_id_camera_id_zone_id_zones,
+alter table crossings
     add constraint fk_crossings_camera_id_cameras foreign key (camera_id) references cameras (id),
     add constraint fk_crossings_zone_id_zones foreign key (zone_id) references zones (id);
 alter table coverage drop constraint fk_coverage_tenant_id_camera_id_cameras;
@@ -235,6 +275,7 @@ def upgrade() -> None:
     for table in TENANT_TABLES:
         op.execute(COLUMN.format(table))
     op.execute(KEYS)
+    op.execute(LEANER)
     for step in (OLD_RESULTS, RESULTS, COLUMN.format("counting_results"), ATTACH):
         op.execute(step)
     for table in TENANT_TABLES:
@@ -244,6 +285,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """One database, one tenant again: with more than one this stops at the first camera name that two of them use."""
+    op.execute(REFERENCES)
     op.execute(RESULTS_BY_CAMERA)
     op.execute(RESULTS)
     op.execute(COPY_BACK)

@@ -55,13 +55,14 @@ create index ix_analytics_camera_id_period_timestamp on analytics (camera_id, pe
 create index ix_analytics_stale on analytics ("timestamp") where stale;
 """
 
-# Times that get no partition of their own find room in the default ones.
+# Times that get no partition of their own find room in the default ones. Days have room to grow in their pages, because
+# every crossing adds to one.
 PARTITIONS = """
 create table analytics_hour partition of analytics for values in ('hour') partition by range ("timestamp");
 create table analytics_day partition of analytics for values in ('day') partition by range ("timestamp");
 create table analytics_month partition of analytics for values in ('month') partition by range ("timestamp");
 create table analytics_hour_default partition of analytics_hour default;
-create table analytics_day_default partition of analytics_day default;
+create table analytics_day_default partition of analytics_day default with (fillfactor = 50);
 create table analytics_month_default partition of analytics_month default;
 do $$ declare year integer; kind text; begin
     for year in
@@ -70,8 +71,9 @@ do $$ declare year integer; kind text; begin
         union select extract(year from now() at time zone 'UTC') + ahead from generate_series(0, 1) as ahead
     loop
         foreach kind in array array['analytics_hour', 'analytics_day'] loop
-            execute format('create table %I partition of %I for values from (%L) to (%L)', kind || '_' || year, kind,
-                make_timestamptz(year, 1, 1, 0, 0, 0, 'UTC'), make_timestamptz(year + 1, 1, 1, 0, 0, 0, 'UTC'));
+            execute format('create table %I partition of %I for values from (%L) to (%L) with (fillfactor = %s)',
+                kind || '_' || year, kind, make_timestamptz(year, 1, 1, 0, 0, 0, 'UTC'),
+                make_timestamptz(year + 1, 1, 1, 0, 0, 0, 'UTC'), case kind when 'analytics_day' then 50 else 100 end);
         end loop;
     end loop;
 end $$;
