@@ -23,6 +23,7 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.lint_migrations
 
 bench: setup $(VENV)/.ready-for-bench
 	$(BIN)/turnstile bench $(ARGS)

@@ -1,22 +1,40 @@
 """Bringing a database to this program's version."""
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
+from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg import errors
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from schema.database.engine import make_engine, place_of, reason_of
-from schema.database.roles import become_migrator, login_of_too_much_power
-from schema.errors import BadInput
+from schema.database.roles import MIGRATOR, become_migrator, login_of_too_much_power
+from schema.database.validating import count_rows, flaws, losses
+from schema.errors import BadInput, Permanent, StoreUnavailable
 
-LOCK_TIMEOUT_S = 5
-_LOCK = 7_463_001
+LOCK_TIMEOUT_S: Final = 5
+PAUSES_S: Final = (1.0, 2.0, 4.0)
+"""Before the next tries where somebody uses a table for longer than ``LOCK_TIMEOUT_S``."""
+
+STATEMENT_TIMEOUT_S: Final = 600
+"""What workers and counters have to store waits that long in their journals without any harm."""
+
+_LOCK: Final = 7_463_001
+# Whoever uses a table for long must not make everyone else wait in line behind a migration.
+_PATIENCE: Final = (
+    f"set local lock_timeout = '{LOCK_TIMEOUT_S}s'; set local statement_timeout = '{STATEMENT_TIMEOUT_S}s'"
+)
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,21 +55,31 @@ class MigrationStatus:
         return not self.pending
 
 
-def migrate(dsn: str) -> MigrationStatus:
+class _InUseError(Exception):
+    """A table that the migration changes is in use."""
+
+
+def migrate(dsn: str, *, sleep: Callable[[float], None] = time.sleep) -> MigrationStatus:
     """Bring the database to this program's version; only one caller at a time does, the others wait.
+
+    All or nothing: it is one transaction, and what comes out is compared with the models before it is committed.
 
     Raises:
         BadInput: the server does not answer, the login may not do it, or the database belongs to a newer version of
             this program.
+        StoreUnavailable: somebody used a table for too long; names who. Nothing was changed.
+        Permanent: the outcome is not what it should be. Nothing was changed.
     """
-    with _connected(dsn) as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        if not _status(connection).is_current:
-            # Whoever uses a table for long must not make everyone else wait in line behind a migration.
-            connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT_S}s'"))
-            become_migrator(connection)
-            command.upgrade(migration_config(connection), "head")
-        return _status(connection)
+    for pause_s in PAUSES_S:
+        try:
+            return _migrate(dsn)
+        except _InUseError:
+            _log.warning("A table is in use, the migration waits", seconds=pause_s)
+            sleep(pause_s)
+    try:
+        return _migrate(dsn)
+    except _InUseError:
+        raise StoreUnavailable(_who_is_in_the_way(dsn)) from None
 
 
 def migration_status(dsn: str) -> MigrationStatus:
@@ -64,16 +92,101 @@ def migration_status(dsn: str) -> MigrationStatus:
         return _status(connection)
 
 
+def migration_sql(first: str | None, last: str) -> str:
+    """The statements that take a database from one revision (None: empty) to another, as one transaction.
+
+    The roles of ``schema.database.roles`` must be there, and whoever runs it must be a member of the migrator.
+    """
+    config = _config()
+    config.output_buffer = written = StringIO()
+    config.attributes["first"] = f"{_PATIENCE}; set local role {MIGRATOR}"
+    command.upgrade(config, f"{first or 'base'}:{last}", sql=True)
+    return written.getvalue()
+
+
+def validate(dsn: str) -> tuple[str, ...]:
+    """What is wrong with the database's tables, a sentence each; they must be at this program's version.
+
+    Raises:
+        BadInput: the server does not answer, or the database is at another version.
+    """
+    with _connected(dsn) as connection:
+        status = _status(connection)
+        if not status.is_current:
+            raise BadInput(
+                f"the database is at {status.current or 'no version'}, not at {status.head}: run 'turnstile db migrate'"
+            )
+        return flaws(connection)
+
+
 def migration_config(connection: Connection) -> Config:
     """Alembic's configuration for an open connection, without a file."""
-    config = Config()
-    config.set_main_option("script_location", "schema:migrations")
+    config = _config()
     config.attributes["connection"] = connection
     return config
 
 
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "schema:migrations")
+    return config
+
+
+def _migrate(dsn: str) -> MigrationStatus:
+    with _connected(dsn) as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if not _status(connection).is_current:
+            connection.execute(text(_PATIENCE))
+            try:
+                become_migrator(connection)
+                before = count_rows(connection)
+                command.upgrade(migration_config(connection), "head")
+                _validate(connection, before)
+            except OperationalError as error:
+                # Two that wait for each other: one of them is told so, and it may be us.
+                if isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
+                    raise _InUseError from error
+                if isinstance(error.orig, errors.QueryCanceled):
+                    raise Permanent(
+                        f"the migration was undone: {reason_of(error)} (of {STATEMENT_TIMEOUT_S} s)"
+                    ) from error
+                raise
+        return _status(connection)
+
+
+def _validate(connection: Connection, before: Mapping[str, int]) -> None:
+    wrong = (*losses(before, connection), *flaws(connection))
+    if wrong:
+        raise Permanent(f"the migration was undone, because afterwards {'; '.join(wrong)}")
+
+
+def _who_is_in_the_way(dsn: str) -> str:
+    with _connected(dsn) as connection:
+        found = connection.execute(_OLDEST, {"older_s": LOCK_TIMEOUT_S}).one_or_none()
+        place = place_of(connection.engine.url)
+    if found is None:
+        return f"PostgreSQL at {place} could not lock a table to migrate it: somebody keeps it in use; try again"
+    return (
+        f"PostgreSQL at {place} could not lock a table to migrate it: process {found.pid} ({found.who}) has held a "
+        f"transaction open for {found.age_s:.0f} s; end it (select pg_terminate_backend({found.pid})), or try again"
+    )
+
+
+_OLDEST: Final = text("""
+    select a.pid, coalesce(nullif(a.application_name, ''), a.usename, 'unknown') as who,
+        extract(epoch from clock_timestamp() - a.xact_start) as age_s
+    from pg_stat_activity a
+    where a.datname = current_database() and a.pid <> pg_backend_pid()
+      and a.xact_start < clock_timestamp() - make_interval(secs => :older_s)
+      and exists (
+        select from pg_locks l join pg_class c on c.oid = l.relation
+        where l.pid = a.pid and c.relnamespace = 'public'::regnamespace)
+    order by a.xact_start limit 1
+""")
+
+
 def _status(connection: Connection) -> MigrationStatus:
-    scripts = ScriptDirectory.from_config(migration_config(connection))
+    scripts = ScriptDirectory.from_config(_config())
     order = [script.revision for script in scripts.walk_revisions()][::-1]
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in order:

@@ -1,33 +1,29 @@
-"""Alembic's entry: compares and migrates over the connection that ``schema.database`` hands in."""
-
-from collections.abc import MutableMapping
-from typing import Any
+"""Alembic's entry: migrates over the connection that ``schema.database`` hands in; without one, writes SQL."""
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from schema.database.comparing import OPTIONS, is_compared
 from schema.tables import Base
 
-_connection: Connection = context.config.attributes["connection"]
+_connection: Connection | None = context.config.attributes.get("connection")
 
-
-def _partitions() -> set[str]:
-    return set(_connection.scalars(text("select relname from pg_class where relispartition and relkind in ('r', 'p')")))
-
-
-_ours = _partitions()
-
-
-def _include_name(name: str | None, kind: str, _parents: MutableMapping[Any, Any]) -> bool:
-    """Leave out partitions: they are made as months come, not by migrations."""
-    return not (kind == "table" and name in _ours)
-
-
-context.configure(
-    connection=_connection,
-    target_metadata=Base.metadata,
-    include_name=_include_name,
-    compare_server_default=True,
-    transaction_per_migration=False,
-)
-context.run_migrations()
+if _connection is None:
+    context.configure(
+        dialect_name="postgresql",
+        # Any other style would write each percent sign twice.
+        dialect_opts={"paramstyle": "named"},
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.execute(context.config.attributes["first"])
+        context.run_migrations()
+else:
+    context.configure(
+        connection=_connection,
+        target_metadata=Base.metadata,
+        include_name=is_compared(_connection),
+        transaction_per_migration=False,
+        **OPTIONS,
+    )
+    context.run_migrations()

@@ -23,8 +23,8 @@ _DUE = {"create": "make it", "settle": "make it and move rows out of the default
 def partitions_command(config: Config = None, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Make partitions ahead of time, and move rows that had to go to a default partition into their own."""
     with Services(load_settings(config), database_only=True) as services:
-        migrate(services.postgres.url)
-        engine = open_engine(services.postgres.url, pool_size=1)
+        migrate(services.endpoints.postgres_owner_dsn)
+        engine = open_engine(services.endpoints.postgres_dsn, pool_size=1)
         try:
             if dry_run:
                 rows = [_due(action) for action in planned(engine, time.time_ns())]
