@@ -14,9 +14,11 @@ from rich.table import Table
 from cluster.commands.configured import CameraName, Lines, Zones, database, find_camera, print_json, rules_table
 from cluster.commands.options import Config, Json, Tenant
 from schema.camera import DEFAULT_DETECT_FPS
+from schema.crypto import CAMERA_SOURCE
 from schema.errors import AlreadyExists, BadInput
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras as stored
+from schema.queries.audit import record_read
 from schema.queries.cameras import Camera
 from schema.sources import check_source, is_live, redact
 from serve_app.api.shapes import CameraAnswer
@@ -44,16 +46,27 @@ def list_cameras(tenant: Tenant = None, config: Config = None, as_json: Json = F
 
 
 @cameras.command("show")
-def show_camera(name: CameraName, tenant: Tenant = None, config: Config = None, as_json: Json = False) -> None:
+def show_camera(
+    name: CameraName,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the source with its credentials; the audit trail will say so.")
+    ] = False,
+    tenant: Tenant = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Show one camera with its lines and zones."""
     with database(config, tenant) as session:
         camera = find_camera(session, name)
+        if reveal:
+            record_read(session, CAMERA_SOURCE, camera.id)
+    source = camera.source if reveal else redact(camera.source)
     if as_json:
-        print_json(CameraAnswer.of(camera).model_dump(mode="json"))
+        print_json(CameraAnswer.of(camera).model_dump(mode="json") | {"source": source})
         return
     title = f"{camera.friendly_name} ({camera.name})" if camera.friendly_name else camera.name
     state = camera.status if camera.enabled else "disabled"
-    Console().print(f"{title}: {redact(camera.source)}, {state}, {_fps(camera)} frames a second", highlight=False)
+    Console().print(f"{title}: {source}, {state}, {_fps(camera)} frames a second", highlight=False)
     Console().print(rules_table(camera.scene))
 
 

@@ -4,7 +4,7 @@ Changes of configuration and identity are recorded by triggers; see ``schema.tab
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -62,16 +62,22 @@ class BrokenLink:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What became of a verification.
+class Seen:
+    """The hash that the entry at a position had. It stands for all entries before it too."""
 
-    ``position`` and ``head`` are the number and hash (hex) of the newest entry. Whoever notes them elsewhere can prove
-    later that even somebody who rewrote the whole chain did so.
+    position: int
+    hash: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What became of a verification: how many entries were right, and the newest one.
+
+    Whoever notes ``head`` elsewhere finds out later if somebody computed the whole chain anew, hashes and all.
     """
 
     entries: int
-    position: int
-    head: str
+    head: Seen | None
     broken: BrokenLink | None = None
 
 
@@ -125,33 +131,39 @@ def listing(session: Session, tenant_id: int | None, *, before: int | None = Non
     ]
 
 
-def verify(session: Session, tenant_id: int | None, progress: Callable[[int], None] = lambda _: None) -> Verdict:
+def verify(
+    session: Session,
+    tenant_id: int | None,
+    *,
+    noted: Seen | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Verdict:
     """Compute a chain anew and compare; entries that are added meanwhile are left to the next time.
 
     Args:
         session: of an auditor, see ``schema.database.auditing``.
         tenant_id: whose chain; None is the system's own.
+        noted: the ``head`` of an earlier verdict, which must be there still.
         progress: is told how many entries were looked at since the last time.
     """
     chain = session.scalar(select(AuditChainRow).where(_of(AuditChainRow, tenant_id)))
     if chain is None:
         nothing = session.scalar(select(AuditLogRow.id).where(_of(AuditLogRow, tenant_id)).limit(1)) is None
-        broken = None if nothing else BrokenLink(fault="missing", position=0, id=None, at=None)
-        return Verdict(entries=0, position=0, head="", broken=broken)
+        return Verdict(entries=0, head=None, broken=None if nothing and noted is None else _missing(0))
+    head = Seen(position=chain.position, hash=chain.hash)
+    to_be_met = [seen for seen in (noted, head) if seen is not None and seen.position >= chain.first_position]
     expected, previous = chain.first_position, chain.first_previous
-    entries = _entries(tenant_id, chain.position).execution_options(yield_per=PAGE)
-    for page in session.execute(entries).partitions():
+    broken: BrokenLink | None = None
+    for page in session.execute(_entries(tenant_id, chain.position).execution_options(yield_per=PAGE)).partitions():
         for entry in page:
-            if fault := _fault(entry, expected, previous):
-                return _broken(chain, expected - chain.first_position, fault)
+            broken = _fault(entry, expected, previous, to_be_met)
+            if broken is not None:
+                return Verdict(entries=expected - chain.first_position, head=head, broken=broken)
             expected, previous = expected + 1, entry.hash
         progress(len(page))
-    checked = expected - chain.first_position
-    if expected != chain.position + 1:
-        return _broken(chain, checked, BrokenLink(fault="missing", position=expected, id=None, at=None))
-    if previous != chain.hash:
-        return _broken(chain, checked, BrokenLink(fault="changed", position=chain.position, id=None, at=chain.last_at))
-    return Verdict(entries=checked, position=chain.position, head=chain.hash.hex())
+    if any(seen.position >= expected for seen in to_be_met):
+        broken = _missing(expected)
+    return Verdict(entries=expected - chain.first_position, head=head, broken=broken)
 
 
 def _of(table: type[AuditLogRow | AuditChainRow], tenant_id: int | None) -> ColumnElement[bool]:
@@ -171,18 +183,26 @@ def _entries(tenant_id: int | None, last: int) -> Select[*tuple[Any, ...]]:
     )  # fmt: skip
 
 
-def _fault(entry: Row[*tuple[Any, ...]], expected: int, previous: bytes) -> BrokenLink | None:
+def _fault(
+    entry: Row[*tuple[Any, ...]], expected: int, previous: bytes, to_be_met: Iterable[Seen]
+) -> BrokenLink | None:
     """What is wrong with the entry that was found where ``expected`` should be."""
     if entry.position > expected:
-        return BrokenLink(fault="missing", position=expected, id=None, at=None)
+        return _missing(expected)
     fault: Fault
     if entry.hash != hashlib.sha256(entry.previous_hash + _canonical(entry)).digest():
         fault = "changed"
     elif entry.position < expected or entry.previous_hash != previous:
         fault = "reordered"
+    elif any(seen.position == entry.position and seen.hash != entry.hash for seen in to_be_met):
+        fault = "changed"
     else:
         return None
     return BrokenLink(fault=fault, position=entry.position, id=entry.id, at=entry.timestamp)
+
+
+def _missing(position: int) -> BrokenLink:
+    return BrokenLink(fault="missing", position=position, id=None, at=None)
 
 
 def _canonical(entry: Row[*tuple[Any, ...]]) -> bytes:
@@ -193,7 +213,3 @@ def _canonical(entry: Row[*tuple[Any, ...]]) -> bytes:
     )  # fmt: skip
     encoded = (None if field is None else str(field).encode() for field in fields)
     return b",".join(b"-" if field is None else b"%d:%b" % (len(field), field) for field in encoded)
-
-
-def _broken(chain: AuditChainRow, entries: int, link: BrokenLink) -> Verdict:
-    return Verdict(entries=entries, position=chain.position, head=chain.hash.hex(), broken=link)

@@ -60,11 +60,12 @@ def verdict(engine: Engine, tenant_id: int | None = TENANT) -> Verdict:
         return audit.verify(session, tenant_id)
 
 
-def add_cameras(engine: Engine, count: int, acting: Acting = SOMEBODY) -> list[Camera]:
+def add_cameras(engine: Engine, count: int, name: str = "camera") -> list[Camera]:
+    """Each in a transaction of its own, by somebody."""
     added = []
     for number in range(count):
-        with transaction(engine, TENANT, acting=acting) as session:
-            added.append(cameras.add(session, Camera(name=f"camera-{number}", source=ADDRESS)))
+        with transaction(engine, TENANT, acting=SOMEBODY) as session:
+            added.append(cameras.add(session, Camera(name=f"{name}-{number}", source=ADDRESS)))
     return added
 
 
@@ -283,6 +284,28 @@ def test_what_a_superuser_alters_is_found_and_named(
     assert (broken.fault, broken.position) == (fault, position)
 
 
+def test_a_chain_that_was_computed_anew_does_not_fit_what_was_noted(engine: Engine, superuser: psycopg.Connection):
+    add_cameras(engine, 2)
+    noted = verdict(engine).head
+    assert noted is not None
+
+    def compare() -> Verdict:
+        with auditing(engine, TENANT) as session:
+            return audit.verify(session, TENANT, noted=noted)
+
+    add_cameras(engine, 1, "later")
+    assert compare().broken is None
+    superuser.execute("truncate audit_logs, audit_chains")
+    assert str(compare().broken) == "where the chain ends is not known any more"
+    add_cameras(engine, 1, "forged")
+    assert str(compare().broken) == "entry 2 is missing"
+    add_cameras(engine, 2, "forged-too")
+    assert verdict(engine).broken is None
+    broken = compare().broken
+    assert broken is not None
+    assert (broken.fault, broken.position) == ("changed", 2)
+
+
 def test_concurrent_writers_make_one_unbroken_chain(engine: Engine):
     found = add_cameras(engine, 4)
     failures: list[BaseException] = []
@@ -363,7 +386,8 @@ def test_the_chain_begins_after_what_was_archived(engine: Engine):
     with transaction(engine, TENANT, acting=SOMEBODY) as session:
         insert_user(session)
     after = verdict(engine)
-    assert (after.entries, after.position, after.broken) == (1, 4, None)
+    assert after.head is not None
+    assert (after.entries, after.head.position, after.broken) == (1, 4, None)
 
 
 def test_a_partition_that_is_taken_out_without_a_word_is_missed(engine: Engine):
@@ -380,4 +404,4 @@ def test_a_change_that_is_rolled_back_leaves_no_trace(engine: Engine):
         insert_camera(session)
         session.rollback()
     assert trail(engine) == []
-    assert verdict(engine) == Verdict(entries=0, position=0, head="")
+    assert verdict(engine) == Verdict(entries=0, head=None)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from sqlalchemy import Engine, text
 
 from cluster.cli import run
 from cluster.rotation import check_keys, rotate, usage
-from schema.crypto import add_key, make_key_file
+from schema.crypto import add_key, make_key_file, token_digest
 from schema.crypto.key_file import read_key_file
 from schema.database import open_engine, owner_transaction, transaction
 from schema.errors import BadInput
-from schema.queries import cameras
+from schema.queries import cameras, user_sessions, users
 from schema.queries.cameras import Camera
 from schema.settings import KEYS_FILE_VARIABLE
 from schema.tenants import DEFAULT_TENANT_ID
+from schema.users import User
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +49,7 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def empty(engine: Engine, key_file: Path) -> None:
     with owner_transaction(engine) as session:
         session.execute(text("delete from cameras"))
+        session.execute(text("delete from users"))
 
 
 def add(engine: Engine, count: int) -> list[Camera]:
@@ -95,7 +98,7 @@ def test_what_the_previous_release_writes_is_read_and_sealed_by_the_next_rotatio
         session.execute(write, {"name": "camera-1", "source": "/videos/a.mp4"})
         session.execute(text("update cameras set removed_at = now() where name = 'camera-0'"))
     assert listed(engine) == ["/videos/a.mp4", ADDRESS.format(2, 2)]
-    assert rotate(engine).changed == {"cameras.source_sealed": 1}
+    assert rotate(engine).changed["cameras.source_sealed"] == 1
     assert [shown for shown, _ in stored(engine)] == ["rtsp://10.0.0.2/1", "/videos/a.mp4", "rtsp://10.0.0.1/1?token="]
     with owner_transaction(engine) as session:
         session.execute(text("update cameras set removed_at = null"))
@@ -111,6 +114,25 @@ def test_all_values_get_the_newest_key_and_the_old_one_is_named_as_unused(engine
     again = rotate(engine)
     assert set(again.changed.values()) == {0}
     assert listed(engine) == [ADDRESS.format(number, number) for number in range(5)]
+
+
+def test_people_keep_their_addresses_and_are_found_by_them(engine: Engine, key_file: Path):
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        for name in ("ann", "joe"):
+            users.add(session, User(username=name, email=f"{name}@example.org"))
+        users.add(session, User(username="nobody"))
+    add_key(key_file, "k2")
+    assert rotate(engine).changed["users.email_sealed"] == 2
+    assert usage(engine) == {"k2": 2}
+
+    lines = key_file.read_text().splitlines()
+    other = base64.b64encode(os.urandom(32)).decode()
+    key_file.write_text("\n".join([*(line for line in lines if not line.startswith("index:")), f"index:{other}"]))
+    assert rotate(engine).changed["users.email_sealed"] == 2
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        found = users.by_email(session, "Joe@Example.org")
+    assert found is not None
+    assert (found.username, found.email) == ("joe", "joe@example.org")
 
 
 def test_rotation_goes_on_beside_readers_and_writers(engine: Engine, key_file: Path, monkeypatch: pytest.MonkeyPatch):
@@ -157,7 +179,7 @@ def test_a_killed_rotation_goes_on_where_it_was(engine: Engine, key_file: Path, 
     with pytest.raises(KeyboardInterrupt):
         rotate(engine, die)
     assert usage(engine)["k2"] == 2
-    assert rotate(engine).changed == {"cameras.source_sealed": 5}
+    assert rotate(engine).changed["cameras.source_sealed"] == 5
 
 
 def test_a_missing_or_wrong_key_is_named_before_anything_starts(engine: Engine, key_file: Path):
@@ -202,12 +224,14 @@ def test_the_command_makes_a_key_rotates_and_reports(
 
 def test_a_dump_shows_nothing_that_is_sealed(engine: Engine, dsn: str, key_file: Path):
     add(engine, 3)
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        user = users.add(session, User(username="joe", email="joe.secret@example.org"))
+        token = user_sessions.create(session, user.id, now_ns=time.time_ns(), ttl_s=60).token
     dump = subprocess.run(["pg_dump", "--inserts", dsn], capture_output=True, check=True, text=True).stdout
     assert "rtsp://10.0.0.1/1?token=" in dump
-    secrets = ["geheim", "hush", "joe", *(line.partition(":")[2] for line in key_file.read_text().splitlines()[1:])]
-    hidden = [
-        form
-        for secret in secrets
-        for form in (secret, secret.encode().hex(), base64.b64encode(secret.encode()).decode())
-    ]
-    assert [form for form in hidden if form in dump] == []
+    assert "INSERT INTO public.users" in dump
+    assert token_digest(token).hex() in dump
+    keys = (line.partition(":")[2] for line in key_file.read_text().splitlines()[1:])
+    for secret in ("geheim", "hush", "joe.secret", "example.org", token, *keys):
+        for form in (secret, secret.encode().hex(), base64.b64encode(secret.encode()).decode()):
+            assert form not in dump

@@ -2,7 +2,7 @@
 
 import typer
 
-from cluster.commands.db import keys, partitions, versions
+from cluster.commands.db import audit, keys, partitions, versions
 
 db = typer.Typer()
 
@@ -10,3 +10,4 @@ db.command("migrate")(versions.migrate_command)
 db.command("status")(versions.status_command)
 db.command("rotate-keys")(keys.rotate_keys)
 db.command("partitions")(partitions.partitions_command)
+db.add_typer(audit.audit, name="audit")
