@@ -18,7 +18,7 @@ class CameraSpec:
     ``source`` is an RTSP or HTTP URL, or the path of a video file. ``playback`` tells how a file is read: ``recorded``
     takes every frame as fast as it can be counted and ends; ``live`` plays it in real time, over and over, like a
     camera. URLs are always live. ``detect_fps`` is how many frames a second go to the detector; None means all.
-    ``started_ns`` is the capture time of a recorded file's first frame.
+    ``started_ns`` is the capture time of a recorded file's first frame. ``evidence``: keep a picture of each crossing.
     """
 
     id: int
@@ -28,4 +28,5 @@ class CameraSpec:
     playback: Playback = "live"
     detect_fps: float | None = DEFAULT_DETECT_FPS
     started_ns: int = 0
+    evidence: bool = True
     tenant_id: int = DEFAULT_TENANT_ID

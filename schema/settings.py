@@ -90,6 +90,8 @@ class CameraSettings(_Part):
     detect_fps: Annotated[float, Field(gt=0, le=1000)] | None = DEFAULT_DETECT_FPS
     """Frames a second that go to the detector; ``all`` (None here) for every frame."""
     enabled: bool = True
+    evidence: bool = True
+    """Whether a picture of each crossing is kept."""
     friendly_name: str = ""
     lines: Mapping[str, LineSettings] = {}
     zones: Mapping[str, RuleSettings] = {}

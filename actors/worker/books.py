@@ -97,15 +97,16 @@ class Books:
         crossings = self._session.advance([observation for _, observation in together.values()])
         if self._pictures is not None:
             for camera_id, (frame, _) in together.items():
-                people = self._session.people(camera_id, frame.captured_ns)
-                self._pictures.saw(self.watches[camera_id].spec, frame, people)
+                spec = self.watches[camera_id].spec
+                if spec.evidence:
+                    self._pictures.saw(spec, frame, self._session.people(camera_id, frame.captured_ns))
         for crossing in crossings:
             self._found(self.watches[crossing.camera_id], [crossing], together[crossing.camera_id][0])
 
     def _found(self, watch: Watch, crossings: Sequence[Crossing], frame: Frame | None = None) -> None:
         """Note crossings, which ``frame`` made certain, or no frame did."""
         watch.found(crossings)
-        if self._pictures is not None:
+        if self._pictures is not None and watch.spec.evidence:
             for crossing in crossings:
                 self._pictures.crossed(watch.spec, crossing, frame)
 

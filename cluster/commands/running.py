@@ -99,6 +99,7 @@ def _camera(settings: Settings, name: str) -> Camera:
         friendly_name=given.friendly_name,
         source=given.source if is_live(given.source) else os.path.abspath(given.source),
         enabled=given.enabled,
+        evidence=given.evidence,
         detect_fps=given.detect_fps,
         scene=given.scene,
     )

@@ -22,6 +22,8 @@ from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime, to_ns
 
 NO_RULES = Scene()
+_EVIDENCE = "evidence"
+"""In ``config``: false where no picture of a crossing may be kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,7 @@ class Camera:
     detect_fps: float | None = DEFAULT_DETECT_FPS
     started_ns: int = 0
     tenant_id: int = DEFAULT_TENANT_ID
+    evidence: bool = True
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     scene: Scene = NO_RULES
     status: str = "new"
@@ -58,6 +61,7 @@ class Camera:
             playback=self.playback,
             detect_fps=self.detect_fps,
             started_ns=self.started_ns,
+            evidence=self.evidence,
             tenant_id=self.tenant_id,
         )
 
@@ -173,7 +177,8 @@ def _camera(row: CameraRow, scene: Scene) -> Camera:
         detect_fps=row.detect_fps,
         started_ns=0 if row.started_at is None else to_ns(row.started_at),
         tenant_id=row.tenant_id,
-        config=row.config,
+        evidence=row.config.get(_EVIDENCE, True),
+        config={key: value for key, value in row.config.items() if key != _EVIDENCE},
         scene=scene,
         status=row.status,
     )
@@ -189,7 +194,7 @@ def _write(session: Session, row: CameraRow, camera: Camera) -> None:
     row.playback = camera.playback
     row.detect_fps = camera.detect_fps
     row.started_at = to_datetime(camera.started_ns) if camera.started_ns else None
-    row.config = dict(camera.config)
+    row.config = {**camera.config, **({} if camera.evidence else {_EVIDENCE: False})}
     try:
         session.flush()
     except IntegrityError as error:

@@ -59,6 +59,7 @@ def test_a_camera_comes_back_as_it_was_stored(engine: Engine):
         playback="recorded",
         detect_fps=None,
         started_ns=BEGIN_NS,
+        evidence=False,
         config={"recording": "abc"},
         scene=Scene(lines=(replace(DOOR, flip=True, anchor="center", u_turn_s=3.5),), zones=(HALL,)),
     )

@@ -62,13 +62,22 @@ class Walk:
 
 
 def walk(
-    scene, *, until_x=0.8, more_frames=0, then_lost=False, width=640, height=480, broken=False, with_pictures=True
+    scene,
+    *,
+    until_x=0.8,
+    more_frames=0,
+    then_lost=False,
+    width=640,
+    height=480,
+    broken=False,
+    with_pictures=True,
+    **camera,
 ):
     """Ten frames a second of someone 0.1 wide and 0.3 tall who starts at 0.2, as a worker counts them."""
     evidence = []
     pictures = Pictures(evidence.append)
     books = Books(lambda: 0, pictures if with_pictures else None)
-    spec = CameraSpec(id=1, name="c", source="x", scene=scene, detect_fps=None)
+    spec = CameraSpec(id=1, name="c", source="x", scene=scene, detect_fps=None, **camera)
     watch = Watch(Assignment(spec=spec, lease_epoch=1), SimpleNamespace())
     books.watches[1] = watch
     boxes = {}
@@ -163,3 +172,9 @@ def test_the_counts_are_the_same_with_and_without_pictures():
 def test_nothing_is_remembered_when_a_stream_has_ended():
     walked = walk(HALL, then_lost=True)
     assert walked.pictures._memories == {}
+
+
+def test_a_camera_that_may_not_has_no_pictures():
+    walked = walk(HALL, until_x=0.55, evidence=False)
+    assert len(walked.crossings) == 2
+    assert walked.evidence == []
