@@ -1,17 +1,25 @@
 """``turnstile db migrate`` and ``status``: bring the database up to date, or see how far it is."""
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
 
 from cluster.commands.options import Config
 from cluster.services import Services
-from schema.database import migrate, migration_status
+from schema.database import migrate, migration_sql, migration_status
 from schema.settings import load_settings
 
+Sql = Annotated[bool, typer.Option("--sql", help="Print the statements that would be run, and run nothing.")]
 
-def migrate_command(config: Config = None) -> None:
+
+def migrate_command(config: Config = None, sql: Sql = False) -> None:
     """Bring the database to this program's version; safe to repeat."""
     with Services(load_settings(config), database_only=True) as services:
+        if sql:
+            status = migration_status(services.endpoints.postgres_dsn)
+            typer.echo("" if status.is_current else migration_sql(status.current, status.head), nl=False)
+            return
         migrate(services.endpoints.postgres_owner_dsn)
         _print_status(services.endpoints.postgres_dsn)
 
