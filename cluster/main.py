@@ -38,7 +38,7 @@ from schema.names import (
     counter_actor,
 )
 from schema.ports import DetectorSpec
-from schema.settings import Settings
+from schema.settings import KEYS_FILE_VARIABLE, Settings, named_keys
 from schema.storage import open_storage
 from serve_app.api.deployment import Api
 from serve_app.client import ServedDetector
@@ -195,12 +195,17 @@ def running(
 def _start_ray(settings: Settings) -> str:
     if settings.ray_address is None:
         use_token(settings)
+    keys = named_keys()
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     common: dict[str, Any] = {
         "namespace": RAY_NAMESPACE,
         "log_to_driver": False,
         "logging_level": logging.ERROR,
-        "runtime_env": {"worker_process_setup_hook": "cluster.logs.configure_logging"},
+        "runtime_env": {
+            "worker_process_setup_hook": "cluster.logs.configure_logging",
+            # The path only: keys themselves would be shown in Ray's dashboard.
+            "env_vars": {} if keys.file is None else {KEYS_FILE_VARIABLE: str(keys.file)},
+        },
     }
     if settings.ray_address is not None:
         context: Any = ray.init(address=settings.ray_address, **common)
