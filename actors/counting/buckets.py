@@ -5,8 +5,9 @@ anywhere and arrive in any order.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from schema.events import Bucket, Crossing, Totals
 
@@ -41,11 +42,13 @@ def buckets(crossings: Iterable[Crossing]) -> list[Bucket]:
     """Sum crossings up per camera, rule and minute in which they occurred, sorted by these."""
     sums: dict[tuple[int, int, int], _Sum] = defaultdict(_Sum)
     for crossing in crossings:
-        camera_id, rule_id = crossing.camera_id, crossing.rule_id
-        _add(crossing, lambda ns, c=camera_id, r=rule_id: sums[c, r, ns - ns % MINUTE_NS])
+        camera_id, rule_id, at_ns = crossing.camera_id, crossing.rule_id, crossing.occurred_ns
+        _add(crossing, sums[camera_id, rule_id, at_ns - at_ns % MINUTE_NS])
+        if crossing.undoes_ns is not None:
+            _take_back(crossing, sums[camera_id, rule_id, crossing.undoes_ns - crossing.undoes_ns % MINUTE_NS])
     return [
         Bucket(camera_id=key[0], rule_id=key[1], minute_ns=key[2], totals=total.totals())
-        for key, total in sorted(sums.items(), key=lambda item: item[0])
+        for key, total in sorted(sums.items(), key=itemgetter(0))
     ]
 
 
@@ -53,30 +56,31 @@ def totals_by_rule(crossings: Iterable[Crossing]) -> dict[str, Totals]:
     """Sum crossings of one camera up per name of the rule; rules that nobody crossed are absent."""
     sums: dict[str, _Sum] = defaultdict(_Sum)
     for crossing in crossings:
-        total = sums[crossing.rule]
-        _add(crossing, lambda _ns, total=total: total)
+        _add(crossing, sums[crossing.rule])
+        if crossing.undoes_ns is not None:
+            _take_back(crossing, sums[crossing.rule])
     return {rule: total.totals() for rule, total in sums.items()}
 
 
-def _add(crossing: Crossing, sum_at: Callable[[int], _Sum]) -> None:
-    """Add its own count, and take back what it undoes, each to the sum of its own time."""
-    here = sum_at(crossing.occurred_ns)
+def _add(crossing: Crossing, total: _Sum) -> None:
     if crossing.cause == "appeared":
-        here.appeared += 1
+        total.appeared += 1
         return
-    here.dwell_s += crossing.dwell_s or 0.0
+    total.dwell_s += crossing.dwell_s or 0.0
     kept = crossing.undoes is None
     if crossing.cause == "lost":
-        here.lost += 1
+        total.lost += 1
     elif crossing.direction == "in":
-        here.count_in += 1
-        here.effective_in += kept
+        total.count_in += 1
+        total.effective_in += kept
     else:
-        here.count_out += 1
-        here.effective_out += kept
-    if crossing.undoes_ns is not None:
-        undone = sum_at(crossing.undoes_ns)
-        if crossing.direction == "in":
-            undone.effective_out -= 1
-        else:
-            undone.effective_in -= 1
+        total.count_out += 1
+        total.effective_out += kept
+
+
+def _take_back(crossing: Crossing, undone: _Sum) -> None:
+    """A crossing inwards undoes one outwards, and the other way round."""
+    if crossing.direction == "in":
+        undone.effective_out -= 1
+    else:
+        undone.effective_in -= 1
