@@ -17,6 +17,9 @@ from cluster.catalogue import StoreCatalogue
 from cluster.resources import STREAMS
 from cluster.supervisor import STEP_S, Overview, Supervisor
 from cluster.upkeep import PartitionUpkeep
+from schema.cache.client import Cache
+from schema.cache.flags import LIVE_STATUS, Flags
+from schema.cache.statuses import StatusReporter
 from schema.camera import CameraSpec
 from schema.errors import Retryable
 from schema.names import RAY_NAMESPACE, worker_actor
@@ -125,6 +128,7 @@ class SupervisorActor:
     def __init__(
         self,
         dsn: str,
+        redis_url: str,
         journals: str,
         detector: Detector,
         shards: int,
@@ -135,6 +139,8 @@ class SupervisorActor:
         fleet = RayFleet(journals=journals, detector=detector, shards=shards, per_worker=per_worker, pictures=pictures)
         self._catalogue = StoreCatalogue(dsn, live=with_live_cameras)
         self._supervisor = Supervisor(fleet, self._catalogue, per_worker=per_worker)
+        cache = Cache(redis_url)
+        self._reporter, self._flags = StatusReporter(cache), Flags(cache)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
         self._thread.start()
@@ -151,6 +157,7 @@ class SupervisorActor:
         """Supervise no longer; gives the names of the workers, which go on."""
         self._stopping.set()
         self._thread.join()
+        self._reporter.stop()
         overview = self._supervisor.overview
         return [*(worker.name for worker in overview.workers), *overview.silent]
 
@@ -167,4 +174,7 @@ class SupervisorActor:
                 log.warning("Supervision waits", error=str(error))
             except Exception:
                 log.exception("Supervision failed, trying again")
+            if self._flags.on(LIVE_STATUS):
+                overview = self._supervisor.overview
+                self._reporter.report([camera for worker in overview.workers for camera in worker.cameras])
             self._stopping.wait(max(0.1, STEP_S - (time.monotonic() - started_s)))

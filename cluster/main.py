@@ -143,6 +143,7 @@ def start(
         ray.get([counter.heal.remote() for counter in counters])
         supervisor = _control(SupervisorActor, SUPERVISOR_ACTOR).remote(
             endpoints.postgres_dsn,
+            endpoints.redis_url,
             str(settings.home / "journals"),
             ServedDetector(),
             settings.counting_shards,

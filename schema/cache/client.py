@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
@@ -84,8 +85,9 @@ class Cache:
             url,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            # Once: a pooled connection may have died with a restart of the server, a fresh one has not.
-            retry=Retry(NoBackoff(), 1),
+            # Once: a pooled connection may have died with a restart of the server, a fresh one has not. Silence is an
+            # answer.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._clock = clock
         self._breaker = Breaker()

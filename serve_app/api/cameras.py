@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
+from schema.cache import statuses
 from schema.errors import AlreadyExists
 from schema.queries import cameras
 from schema.queries.cameras import Camera
@@ -19,9 +20,11 @@ router = APIRouter(prefix=f"{V1}/cameras", tags=["cameras"])
 
 @router.get("", summary="List cameras")
 def list_cameras(backend: OpenBackend) -> list[CameraAnswer]:
-    """All cameras by name, with the lines and zones in force."""
+    """All cameras by name, with the lines and zones in force, and how each of them is doing now."""
     with backend.transaction() as session:
-        return [CameraAnswer.of(camera) for camera in cameras.listing(session)]
+        found = cameras.listing(session)
+    now = statuses.read(backend.cache, [camera.id for camera in found])
+    return [CameraAnswer.of(camera, now.get(camera.id)) for camera in found]
 
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Add a camera")
@@ -39,7 +42,8 @@ def add_camera(backend: OpenBackend, body: NewCamera, response: Response) -> Cam
 def get_camera(backend: OpenBackend, camera: CameraPath) -> CameraAnswer:
     """One camera; the user name and password in its source are hidden."""
     with backend.transaction() as session:
-        return CameraAnswer.of(find_camera(session, camera))
+        found = find_camera(session, camera)
+    return CameraAnswer.of(found, statuses.read(backend.cache, [found.id]).get(found.id))
 
 
 @router.put("/{camera}", summary="Add or change a camera", responses={201: {"model": CameraAnswer}})

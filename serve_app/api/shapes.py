@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from schema.cache.statuses import CameraNow
 from schema.camera import Playback
 from schema.errors import BadInput
 from schema.geometry import Anchor, Line, Rule, Zone
@@ -13,6 +14,8 @@ from schema.queries.cameras import Camera
 from schema.queries.versions import RuleVersion
 from schema.settings import CameraSettings, LineSettings, RuleSettings
 from schema.sources import check_source, redact
+from schema.times import to_datetime
+from schema.work import CameraState
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 CameraName = Annotated[str, Field(pattern=NAME_PATTERN, examples=["lobby"])]
@@ -169,8 +172,27 @@ class VersionAnswer(RuleAnswer):
         )
 
 
+class CameraNowAnswer(BaseModel):
+    """A camera as its worker last said, a second or so ago; ``lag_s`` is how far counting is behind the picture."""
+
+    state: CameraState
+    reason: str
+    fps: float
+    lag_s: float
+    last_frame: datetime | None
+
+    @classmethod
+    def of(cls, now: CameraNow) -> "CameraNowAnswer":
+        """From the value."""
+        last_frame = None if now.last_frame_ns is None else to_datetime(now.last_frame_ns)
+        return cls(state=now.state, reason=now.reason, fps=now.fps, lag_s=now.lag_s, last_frame=last_frame)
+
+
 class CameraAnswer(BaseModel):
-    """A camera; the user name and password in its source are hidden."""
+    """A camera; the user name and password in its source are hidden.
+
+    ``status`` is its last change of state, as stored. ``now`` is what its worker says, where somebody watches it.
+    """
 
     id: int
     name: str
@@ -180,12 +202,13 @@ class CameraAnswer(BaseModel):
     enabled: bool
     detect_fps: float | Literal["all"]
     status: str
+    now: CameraNowAnswer | None = None
     lines: Mapping[str, RuleAnswer]
     zones: Mapping[str, RuleAnswer]
 
     @classmethod
-    def of(cls, camera: Camera) -> "CameraAnswer":
-        """From the value."""
+    def of(cls, camera: Camera, now: CameraNow | None = None) -> "CameraAnswer":
+        """From the values."""
         return cls(
             id=camera.id,
             name=camera.name,
@@ -195,6 +218,7 @@ class CameraAnswer(BaseModel):
             enabled=camera.enabled,
             detect_fps="all" if camera.detect_fps is None else camera.detect_fps,
             status=camera.status,
+            now=None if now is None else CameraNowAnswer.of(now),
             lines={rule.name: RuleAnswer.of(rule) for rule in camera.scene.lines},
             zones={rule.name: RuleAnswer.of(rule) for rule in camera.scene.zones},
         )

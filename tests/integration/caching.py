@@ -43,7 +43,7 @@ class OwnRedis:
             self._process.wait()
             self._process = None
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         return sorted(key.decode() for key in self.client.scan_iter())
 
 

@@ -254,7 +254,7 @@ def _run_for(seconds: float, stop: threading.Event, jobs: list[Callable[[], None
     def run(job: Callable[[], None]) -> None:
         try:
             job()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where it is seen
             broken.append(error)
             stop.set()
 
