@@ -26,6 +26,9 @@ from serve_app.api.shapes import CameraAnswer
 cameras = typer.Typer()
 
 FriendlyName = Annotated[str | None, typer.Option(help="What people call the camera.")]
+Evidence = Annotated[
+    bool | None, typer.Option("--evidence/--no-evidence", help="Keep a picture of each crossing, or none.")
+]
 DetectFps = Annotated[str | None, typer.Option(help="Frames a second that are looked at, or 'all'.")]
 
 
@@ -76,6 +79,7 @@ def add_camera(
     source: Annotated[str, typer.Argument(help="RTSP or HTTP URL, or a video file, which then plays over and over.")],
     friendly_name: FriendlyName = None,
     detect_fps: DetectFps = None,
+    evidence: Evidence = None,
     line: Lines = None,
     zone: Zones = None,
     tenant: Tenant = None,
@@ -88,6 +92,7 @@ def add_camera(
         source=_source(source),
         friendly_name=friendly_name or "",
         detect_fps=DEFAULT_DETECT_FPS if detect_fps is None else _parse_fps(detect_fps),
+        evidence=evidence is not False,
         scene=scene,
     )
     with database(config, tenant) as session:
@@ -103,6 +108,7 @@ def change_camera(
     source: Annotated[str | None, typer.Option(help="RTSP or HTTP URL, or a video file.")] = None,
     friendly_name: FriendlyName = None,
     detect_fps: DetectFps = None,
+    evidence: Evidence = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Count with it or not.")] = None,
     tenant: Tenant = None,
     config: Config = None,
@@ -111,13 +117,15 @@ def change_camera(
     given: dict[str, Any] = {
         "source": None if source is None else _source(source),
         "friendly_name": friendly_name,
+        "evidence": evidence,
         "enabled": enabled,
     }
     changes = {field: value for field, value in given.items() if value is not None}
     if detect_fps is not None:
         changes["detect_fps"] = _parse_fps(detect_fps)
     if not changes:
-        raise BadInput("nothing to change: give --source, --friendly-name, --detect-fps, --enable or --disable")
+        options = "--source, --friendly-name, --detect-fps, --[no-]evidence, --enable or --disable"
+        raise BadInput(f"nothing to change: give {options}")
     with database(config, tenant) as session:
         stored.change(session, replace(find_camera(session, name), **changes))
     typer.echo(f"changed camera {name}")
