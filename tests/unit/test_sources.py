@@ -2,7 +2,7 @@
 
 import pytest
 
-from schema.sources import is_live, redact
+from schema.sources import is_live, redact, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,22 @@ from schema.sources import is_live, redact
 )
 def test_credentials_are_replaced(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("rtsp://joe:s3cret@10.0.0.1:554/h264", "rtsp://10.0.0.1:554/h264"),
+        ("RTSP://joe:p@ss@10.0.0.1/h264", "RTSP://10.0.0.1/h264"),
+        ("http://cam/video?user=joe&password=s3cret&channel=1", "http://cam/video?user=joe&password=&channel=1"),
+        ("https://cam/live?access_token=abc#x", "https://cam/live?access_token=#x"),
+        ("rtsp://10.0.0.1/h264?channel=1", "rtsp://10.0.0.1/h264?channel=1"),
+        ("/videos/a@b.mp4", "/videos/a@b.mp4"),
+    ],
+)
+def test_an_address_is_kept_without_its_credentials(source: str, kept: str) -> None:
+    assert without_credentials(source) == kept
+    assert without_credentials(kept) == kept
 
 
 @pytest.mark.parametrize("source", ["rtsp://c/1", "RTSPS://c/1", "http://c/1.m3u8", "https://c/1"])
