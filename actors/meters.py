@@ -2,6 +2,7 @@
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
+from actors.jobs.worker import Ended
 from schema import names
 from schema.events import Committed
 from schema.work import CameraStatus, WorkerStatus
@@ -69,6 +70,24 @@ class CountingMeters:
                 1,
                 {"camera": str(crossing.camera_id), "line": crossing.rule, "direction": crossing.direction},
             )
+
+
+class JobMeters:
+    """Counts attempts at jobs by how they ended."""
+
+    def __init__(self) -> None:
+        self._jobs = Counter(names.JOBS_TOTAL, "Attempts at jobs that ended.", ("kind", "outcome"))
+        self._seconds = Histogram(
+            names.JOB_SECONDS,
+            "How long an attempt at a job took.",
+            boundaries=[0.1, 1.0, 10.0, 60.0, 600.0, 3600.0],
+            tag_keys=("kind",),
+        )
+
+    def report(self, ended: Ended) -> None:
+        """Take over one attempt."""
+        self._jobs.inc(1, {"kind": ended.kind, "outcome": ended.outcome})
+        self._seconds.observe(ended.seconds, {"kind": ended.kind})
 
 
 class _Growth:

@@ -100,9 +100,24 @@ class ExportArguments(_Arguments):
         return self
 
 
+class ArchiveArguments(_Arguments):
+    """Move whatever has passed its age to the next tier, for all tenants."""
+
+
+class RollupArguments(_Arguments):
+    """Roll up the days that have passed and were changed, for all tenants."""
+
+
+class CollectArguments(_Arguments):
+    """Delete files whose time is over, and files that nothing names, for all tenants."""
+
+
 ARGUMENTS: Final[Mapping[Kind, type[BaseModel]]] = {
     "backfill": BackfillArguments,
     "export": ExportArguments,
+    "archive": ArchiveArguments,
+    "rollup": RollupArguments,
+    "collect": CollectArguments,
 }
 """The kinds that may be requested."""
 

@@ -175,6 +175,13 @@ class StorageSettings(_Part):
     """Certificates (PEM) that the server's is checked against, instead of the machine's."""
 
 
+class JobSettings(_Part):
+    """Who does the jobs: backfills, exports, moving what has aged."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes, each of which does one job of every kind at a time."""
+
+
 class Settings(_Part):
     """All settings. ``None`` for a service means: find or start a private one."""
 
@@ -198,6 +205,7 @@ class Settings(_Part):
     api: ApiSettings = ApiSettings()
     detector: DetectorSettings = DetectorSettings()
     workers: WorkerSettings = WorkerSettings()
+    jobs: JobSettings = JobSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     storage: StorageSettings = StorageSettings()
     cameras: Mapping[str, CameraSettings] = {}

@@ -54,7 +54,7 @@ class JobKeeper:
                 requested = job_leases.request_periodic(session, occasion.kind, key=occasion.key)
             self._asked[occasion.kind] = occasion.key
             if requested:
-                log.info("Periodic job requested", key=occasion.key, tenants=requested)
+                log.info("Periodic job requested", key=occasion.key)
         with across_tenants(self._engine) as session:
             job_leases.tell_due(session)
             job_leases.forget(session, days=KEEP_DAYS)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from schema.jobs import Job, Kind
 from schema.queries.jobs import TELL, get
+from schema.tenants import DEFAULT_TENANT_ID
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,16 +98,19 @@ def tell_again(session: Session, kinds: Collection[Kind], *, for_s: float) -> in
     return len(ids)
 
 
-def request_periodic(session: Session, kind: Kind, *, key: str) -> int:
-    """Request a job without arguments for every tenant that has none under this key, and none of the kind still open.
+def request_periodic(session: Session, kind: Kind, *, key: str) -> bool:
+    """Request a job without arguments, unless one was requested under this key, or one of its kind is still open.
+
+    Such jobs do the work of all tenants, and belong to the first one.
 
     Returns:
-        How many were requested.
+        Whether it was requested.
     """
-    ids = list(session.scalars(_PERIODIC, {"kind": kind, "key": key}))
+    given = {"kind": kind, "key": key, "tenant_id": DEFAULT_TENANT_ID}
+    ids = list(session.scalars(_PERIODIC, given))
     if ids:
         session.execute(TELL, {"ids": ids})
-    return len(ids)
+    return bool(ids)
 
 
 def forget(session: Session, *, days: int, limit: int = 1000) -> int:
@@ -162,9 +166,9 @@ _UNTAKEN: Final = text(
     " order by id limit 1000 for update skip locked"
 )
 _PERIODIC: Final = text(
-    "insert into jobs (tenant_id, kind, key) select t.id, :kind, :key from tenants t"
-    " where not exists (select from jobs j where j.tenant_id = t.id and j.kind = :kind"
-    " and j.state in ('queued', 'running'))"
+    "insert into jobs (tenant_id, kind, key) select :tenant_id, :kind, :key"
+    " where not exists (select from jobs where tenant_id = :tenant_id and kind = :kind"
+    " and state in ('queued', 'running'))"
     " on conflict (tenant_id, key) where key is not null do nothing returning id"
 )
 _FORGET: Final = text(
