@@ -8,16 +8,19 @@
 5. Files that are obsolete are removed some time later.
 """
 
+import heapq
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from actors.tiers.steps import Movers
 from schema.database import transaction
-from schema.errors import Permanent, StoreUnavailable
+from schema.errors import StoreUnavailable
 from schema.tiers import archives, parquet
 from schema.tiers.archives import Archive, Period
 from schema.tiers.checksum import Fingerprint, of_table
@@ -59,32 +62,16 @@ def _write(
     with transaction(movers.engine, tenant_id) as session:
         archive_id, path = archives.begin(session, tenant_id, kind.name, period)
     movers.tell(f"began the archive of {name}")
-    left = Fingerprint()
-
-    def tables() -> Iterator[pa.Table]:
-        nonlocal left
-        for camera_id in _cameras(movers, tenant_id, before, leaving):
-            parts = [
-                table
-                for archive in before
-                for table in parquet.read(movers.files, archive.path, kind, camera_ids=[camera_id])
-            ]
-            if leaving is not None:
-                with transaction(movers.engine, tenant_id) as session:
-                    parts.append(leaving.rows(session.connection(), camera_id))
-                left += of_table(kind, parts[-1])
-            yield merged(kind, parts)
-
+    moving = _Moving(movers, tenant_id, kind, before, leaving)
     with _scratch_file() as file:
-        written = parquet.write(file, kind, tables())
+        written = parquet.write(file, kind, moving.tables())
         file.seek(0)
         stored = movers.files.write(path, file, mime_type="application/vnd.apache.parquet")
     movers.tell(f"wrote the archive of {name}")
-    if parquet.contents(movers.files, path, kind) != written:
-        raise Permanent(f"the archive of {name} does not read back as it was written: nothing was moved")
+    parquet.verify(movers.files, path, kind, written)
     movers.tell(f"verified the archive of {name}")
     with transaction(movers.engine, tenant_id) as session:
-        if leaving is not None and leaving.remove(session) != left:
+        if leaving is not None and leaving.remove(session) != moving.left:
             raise StoreUnavailable(f"{name} changed while they were archived: the next run takes them")
         archives.switch(
             session,
@@ -97,15 +84,35 @@ def _write(
     movers.tell(f"switched to the archive of {name}")
 
 
-def _cameras(movers: Movers, tenant_id: int, before: Iterable[Archive], leaving: Leaving | None) -> list[int]:
-    """All cameras with rows, in the order that files have them."""
-    found: set[int] = set()
-    for archive in before:
-        found |= parquet.cameras(movers.files, archive.path)
-    if leaving is not None:
-        with transaction(movers.engine, tenant_id) as session:
-            found |= leaving.cameras(session)
-    return sorted(found)
+class _Moving:
+    """The rows of a file to be, camera by camera. ``left`` is what came from PostgreSQL so far."""
+
+    def __init__(
+        self, movers: Movers, tenant_id: int, kind: Kind, before: Sequence[Archive], leaving: Leaving | None
+    ) -> None:
+        self._movers, self._tenant_id, self._kind = movers, tenant_id, kind
+        self._before, self._leaving = before, leaving
+        self.left = Fingerprint()
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Sorted, each row once, a table a camera."""
+        sources = [parquet.by_camera(self._archived(archive)) for archive in self._before]
+        if self._leaving is not None:
+            sources.append(self._rows(self._leaving))
+        for _, parts in groupby(heapq.merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
+            yield merged(self._kind, [table for _, table in parts])
+
+    def _archived(self, archive: Archive) -> Iterator[pa.Table]:
+        return parquet.read(self._movers.files, archive.path, self._kind, archive.contents.groups)
+
+    def _rows(self, leaving: Leaving) -> Iterator[tuple[int, pa.Table]]:
+        with transaction(self._movers.engine, self._tenant_id) as session:
+            camera_ids = leaving.cameras(session)
+        for camera_id in sorted(camera_ids):
+            with transaction(self._movers.engine, self._tenant_id) as session:
+                table = leaving.rows(session.connection(), camera_id)
+            self.left += of_table(self._kind, table)
+            yield camera_id, table
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def _merging(movers: Movers, tenant: _Tenant, kind: Kind) -> Iterator[_Work]:
     for year, of_year in by_year:
         if year.end_day <= tenant.cold_from:
             chosen = list(of_year)
-            rows = sum(archive.fingerprint.rows for archive in chosen)
+            rows = sum(archive.contents.fingerprint.rows for archive in chosen)
             step = Step(action="merge", tenant_id=tenant.id, what=kind.name, period=str(year), rows=rows)
             yield _Work(step=step, do=partial(merge_year, movers, tenant.id, kind, year, chosen))
 

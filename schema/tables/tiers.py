@@ -13,6 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.tables.base import Base, CreatedAt, Id, Number, TenantId
@@ -56,7 +57,8 @@ class ArchiveRow(Base):
     A file is ``writing`` until it is verified, ``current`` from the transaction on that removes its rows elsewhere, and
     ``obsolete`` when another one holds its rows, or its writer died; it is removed some time after, for readers that
     still have it open.
-    ``from_at`` and ``to_at`` are the earliest and latest time in it; ``size`` is in bytes.
+    ``from_at`` and ``to_at`` are the earliest and latest time in it; ``size`` is in bytes. ``row_groups`` has for each
+    of the file's row groups its first and last camera, its number of rows and their checksum.
     """
 
     __tablename__ = "archives"
@@ -65,7 +67,7 @@ class ArchiveRow(Base):
         CheckConstraint("tier in ('cold', 'historical')", name="tier"),
         CheckConstraint("state in ('writing', 'current', 'obsolete')", name="state"),
         CheckConstraint(
-            "state <> 'current' or num_nulls(row_count, checksum, size, from_at, to_at, switched_at) = 0",
+            "state <> 'current' or num_nulls(row_count, checksum, size, row_groups, from_at, to_at, switched_at) = 0",
             name="complete",
         ),
         UniqueConstraint("path"),
@@ -90,6 +92,7 @@ class ArchiveRow(Base):
     row_count: Mapped[int | None] = mapped_column(BigInteger)
     checksum: Mapped[int | None] = mapped_column(BigInteger)
     size: Mapped[int | None] = mapped_column(BigInteger)
+    row_groups: Mapped[list[list[int]] | None] = mapped_column(JSONB)
     from_at: Mapped[datetime | None]
     to_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]

@@ -1,5 +1,6 @@
 """The list of archive files: what is where. Nothing else says so, least of all the file store."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from schema.errors import StoreUnavailable
 from schema.tiers.checksum import Fingerprint
 from schema.tiers.kinds import KindName
-from schema.tiers.parquet import Contents
+from schema.tiers.parquet import Contents, Group
 from schema.times import to_datetime
 
 Tier = Literal["cold", "historical"]
@@ -55,10 +56,8 @@ class Archive:
     kind: KindName
     period: Period
     path: str
-    fingerprint: Fingerprint
+    contents: Contents
     size: int
-    from_at: datetime
-    to_at: datetime
 
 
 def current(
@@ -104,13 +103,15 @@ def switch(
     switched = session.scalar(
         text(
             "update archives set state = 'current', row_count = :rows, checksum = :checksum, size = :size,"
-            " from_at = :from_at, to_at = :to_at, switched_at = :now where id = :id and state = 'writing' returning id"
+            " row_groups = cast(:row_groups as jsonb), from_at = :from_at, to_at = :to_at, switched_at = :now"
+            " where id = :id and state = 'writing' returning id"
         ),
         {
             "id": archive_id,
             "rows": contents.fingerprint.rows,
             "checksum": contents.fingerprint.checksum,
             "size": size,
+            "row_groups": json.dumps([_group_row(group) for group in contents.groups]),
             "from_at": contents.from_at,
             "to_at": contents.to_at,
             "now": moment,
@@ -146,7 +147,7 @@ def forget(session: Session, archive_id: int) -> None:
 
 
 _CURRENT: Final = text(
-    "select id, kind, tier, first_day, path, row_count, checksum, size, from_at, to_at from archives"
+    "select id, kind, tier, first_day, path, size, row_groups, from_at, to_at from archives"
     " where state = 'current' and (cast(:kind as text) is null or kind = :kind)"
     " and (cast(:from as timestamptz) is null or to_at >= :from)"
     " and (cast(:to as timestamptz) is null or from_at < :to)"
@@ -160,8 +161,20 @@ def _archive(row: Row[Any]) -> Archive:
         kind=row.kind,
         period=Period(tier=row.tier, first_day=row.first_day),
         path=row.path,
-        fingerprint=Fingerprint(rows=row.row_count, checksum=row.checksum),
+        contents=Contents(
+            groups=tuple(_group(*values) for values in row.row_groups), from_at=row.from_at, to_at=row.to_at
+        ),
         size=row.size,
-        from_at=row.from_at,
-        to_at=row.to_at,
+    )
+
+
+def _group_row(group: Group) -> tuple[int, int, int, int]:
+    return group.first_camera_id, group.last_camera_id, group.fingerprint.rows, group.fingerprint.checksum
+
+
+def _group(first_camera_id: int, last_camera_id: int, rows: int, checksum: int) -> Group:
+    return Group(
+        first_camera_id=first_camera_id,
+        last_camera_id=last_camera_id,
+        fingerprint=Fingerprint(rows=rows, checksum=checksum),
     )

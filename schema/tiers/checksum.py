@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
+from schema.tiers.duck import over
 from schema.tiers.kinds import DOUBLE, INT, REAL, TIME, Kind
 
 MODULUS: Final = 2**60
@@ -45,16 +45,14 @@ def in_postgres(kind: Kind) -> str:
 
 def of_table(kind: Kind, table: pa.Table) -> Fingerprint:
     """Of an Arrow table with the kind's columns."""
-    with duckdb.connect() as connection:
-        connection.register("given", table)
+    with over(table) as connection:
         rows, checksum = connection.sql(f"select {_in_duckdb(kind)} from given").fetchall()[0]  # noqa: S608 - our names
     return Fingerprint(rows=rows, checksum=checksum)
 
 
 def by_zone(kind: Kind, table: pa.Table) -> dict[int, Fingerprint]:
     """Of an Arrow table with the kind's columns, ``zone_id`` among them, by that."""
-    with duckdb.connect() as connection:
-        connection.register("given", table)
+    with over(table) as connection:
         query = f"select zone_id, {_in_duckdb(kind)} from given group by zone_id"  # noqa: S608 - our names
         found = connection.sql(query).fetchall()
     return {zone_id: Fingerprint(rows=rows, checksum=checksum) for zone_id, rows, checksum in found}

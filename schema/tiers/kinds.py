@@ -24,6 +24,7 @@ class Kind:
         leaves: the table or view that they are archived from, and removed from.
         columns: names and types in an archive; ``leaves`` has columns of these names.
         time: the column that says when it was; it is of type TIME.
+        until: the column that says until when it was, where that is another one; of type TIME, too.
         order: the columns that archives are sorted by, the camera first; they name a row.
         added: columns that add up where two rows have the same ``order``; without any, the rows are the same row.
         kept: after how many days, as the tenant says, a month goes to an archive.
@@ -34,10 +35,16 @@ class Kind:
     leaves: str
     columns: tuple[tuple[str, pa.DataType], ...]
     time: str
+    until: str | None = None
     order: tuple[str, ...]
     added: tuple[str, ...] = ()
     kept: Retention
     ripe: str = "true"
+
+    @property
+    def span(self) -> tuple[str, ...]:
+        """The columns that say when it was."""
+        return (self.time,) if self.until is None else (self.time, self.until)
 
     @property
     def schema(self) -> pa.Schema:
@@ -114,6 +121,7 @@ COVERAGE: Final = Kind(
     leaves="coverage",
     columns=(("camera_id", INT), ("epoch", TEXT), ("from_at", TIME), ("to_at", TIME)),
     time="from_at",
+    until="to_at",
     order=("camera_id", "from_at", "epoch", "to_at"),
     kept="warm_days",
     ripe="to_at < :before",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import duckdb
 import pyarrow as pa
 
+from schema.tiers.duck import over
 from schema.tiers.kinds import Kind
 
 
@@ -21,7 +21,5 @@ def merged(kind: Kind, tables: Sequence[pa.Table]) -> pa.Table:
         query = f"select {names}, {sums} from given group by {names} having {counted} order by {names}"  # noqa: S608 - our names
     else:
         query = f"select distinct * from given order by {names}"  # noqa: S608 - our names
-    with duckdb.connect() as connection:
-        connection.execute("set timezone = 'UTC'")
-        connection.register("given", pa.concat_tables(tables))
+    with over(pa.concat_tables(tables)) as connection:
         return connection.sql(query).to_arrow_table().select(kind.schema.names).cast(kind.schema)

@@ -1,11 +1,12 @@
 """Archive files: Parquet, sorted, a row group a camera or some, so that reading one camera touches little of a file.
 
-Every page carries a checksum and is checked when it is read: a damaged file is noticed, never believed.
+What a file holds, row group by row group, is kept outside of it, with a checksum of the rows. Whatever is damaged, be
+it in a page, a header or the footer, either cannot be read or reads as other rows: it is noticed, never believed.
 """
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Final
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from schema.errors import NotFound, Permanent
 from schema.ports import FileStore
 from schema.storage.trouble import classed
-from schema.tiers.checksum import Fingerprint, of_table
+from schema.tiers.checksum import Fingerprint, of_table, total
 from schema.tiers.kinds import DOUBLE, INT, REAL, TIME, Kind
 
 ROWS_A_GROUP: Final = 64 * 1024
@@ -26,25 +27,37 @@ _ZSTD_LEVEL: Final = 9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Contents:
-    """What a file holds: rows and checksum, and the earliest and latest time (None: no rows)."""
+class Group:
+    """A row group: its cameras, from the first to the last, and its rows."""
 
-    fingerprint: Fingerprint = field(default_factory=Fingerprint)
+    first_camera_id: int
+    last_camera_id: int
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What a file holds; ``from_at`` and ``to_at`` are the earliest and latest time in it (None: no rows)."""
+
+    groups: tuple[Group, ...] = ()
     from_at: datetime | None = None
     to_at: datetime | None = None
 
-    def with_table(self, kind: Kind, table: pa.Table) -> "Contents":
-        """With these rows, too."""
-        if not len(table):
-            return self
-        ends = [_ends(table[name]) for name, arrow in kind.columns if name in _SPAN.get(kind.name, (kind.time,))]
-        firsts = [*(low for low, _ in ends), *([self.from_at] if self.from_at else [])]
-        lasts = [*(high for _, high in ends), *([self.to_at] if self.to_at else [])]
-        return Contents(fingerprint=self.fingerprint + of_table(kind, table), from_at=min(firsts), to_at=max(lasts))
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Of all rows."""
+        return total(group.fingerprint for group in self.groups)
 
-
-_SPAN: Final = {"coverage": ("from_at", "to_at")}
-"""Columns that say from when to when a row is, where there is more than one."""
+    def with_group(self, kind: Kind, table: pa.Table) -> "Contents":
+        """With one more row group of these rows, at least one."""
+        cameras = _ends(table["camera_id"])
+        times = [_ends(table[name]) for name in kind.span]
+        group = Group(first_camera_id=cameras[0], last_camera_id=cameras[1], fingerprint=of_table(kind, table))
+        return Contents(
+            groups=(*self.groups, group),
+            from_at=min(first for first, _ in [*times, (self.from_at, None)] if first is not None),
+            to_at=max(last for _, last in [*times, (None, self.to_at)] if last is not None),
+        )
 
 
 def write(to: BinaryIO, kind: Kind, tables: Iterable[pa.Table]) -> Contents:
@@ -56,39 +69,32 @@ def write(to: BinaryIO, kind: Kind, tables: Iterable[pa.Table]) -> Contents:
         tables: the rows in order, each table with all rows of its camera.
 
     Returns:
-        What is in it now, as far as we know: read it back to be sure.
+        What was written.
     """
     contents = Contents()
     with pq.ParquetWriter(to, kind.schema, **_options(kind)) as writer:
-        waiting: list[pa.Table] = []
-        for table in tables:
-            contents = contents.with_table(kind, table)
-            waiting.append(table)
-            if sum(map(len, waiting)) >= ROWS_A_GROUP:
-                writer.write_table(pa.concat_tables(waiting), MOST_ROWS_A_GROUP)
-                waiting = []
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), MOST_ROWS_A_GROUP)
+        for table in _in_groups(tables):
+            writer.write_table(table, len(table))
+            contents = contents.with_group(kind, table)
     return contents
 
 
-def contents(files: FileStore, path: str, kind: Kind) -> Contents:
-    """Read a whole file, and say what is in it.
+def verify(files: FileStore, path: str, kind: Kind, contents: Contents) -> None:
+    """Read a whole file, and compare it with what it should hold.
 
     Raises:
         Permanent: it is gone or damaged.
         StoreUnavailable: the file store does not answer.
     """
-    found = Contents()
-    for table in read(files, path, kind):
-        found = found.with_table(kind, table)
-    return found
+    for _ in read(files, path, kind, contents.groups):
+        pass
 
 
 def read(
     files: FileStore,
     path: str,
     kind: Kind,
+    groups: Collection[Group],
     *,
     camera_ids: Collection[int] | None = None,
     from_at: datetime | None = None,
@@ -100,6 +106,7 @@ def read(
         files: where it lies.
         path: its path there.
         kind: what sort of rows.
+        groups: all its row groups.
         camera_ids: of these cameras only.
         from_at: not before; compared with the kind's time, as ``to_at``.
         to_at: before.
@@ -109,31 +116,56 @@ def read(
         StoreUnavailable: the file store does not answer.
     """
     with _opened(files, path) as file:
-        for group in range(file.num_row_groups):
-            if _may_hold(file.metadata.row_group(group), kind, camera_ids, from_at, to_at):
-                table = file.read_row_group(group, use_threads=False)
+        if file.num_row_groups != len(groups):
+            raise _damaged(path, f"{file.num_row_groups} row groups instead of {len(groups)}")
+        for number, group in enumerate(groups):
+            if camera_ids is None or _has(group, camera_ids):
+                table = file.read_row_group(number, use_threads=False)
+                if table.schema != kind.schema or of_table(kind, table) != group.fingerprint:
+                    raise _damaged(path, f"the rows of row group {number} have another checksum")
                 yield _chosen(table, kind, camera_ids, from_at, to_at)
 
 
-def cameras(files: FileStore, path: str) -> set[int]:
-    """The cameras that a file has rows of.
+def by_camera(tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Rows that are in order of camera, camera by camera; none comes twice, however the tables divide them."""
+    parts: list[pa.Table] = []
+    camera_id: int | None = None
+    for table in tables:
+        for each in sorted(table["camera_id"].unique().to_pylist()):
+            if camera_id is not None and each != camera_id:
+                yield camera_id, pa.concat_tables(parts)
+                parts = []
+            camera_id = each
+            parts.append(table.filter(pc.field("camera_id") == each))
+    if camera_id is not None:
+        yield camera_id, pa.concat_tables(parts)
 
-    Raises:
-        Permanent: it is gone or damaged.
-        StoreUnavailable: the file store does not answer.
-    """
-    found: set[int] = set()
-    with _opened(files, path) as file:
-        for group in range(file.num_row_groups):
-            found.update(file.read_row_group(group, columns=["camera_id"])["camera_id"].unique().to_pylist())
-    return found
+
+def _in_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= ROWS_A_GROUP:
+            yield from _divided(pa.concat_tables(waiting))
+            waiting = []
+    if any(map(len, waiting)):
+        yield from _divided(pa.concat_tables(waiting))
+
+
+def _divided(table: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, len(table), MOST_ROWS_A_GROUP):
+        yield table.slice(start, MOST_ROWS_A_GROUP)
+
+
+def _has(group: Group, camera_ids: Collection[int]) -> bool:
+    return any(group.first_camera_id <= camera_id <= group.last_camera_id for camera_id in camera_ids)
 
 
 @contextmanager
 def _opened(files: FileStore, path: str) -> Iterator[pq.ParquetFile]:
     try:
         with classed("the file store", path), files.open(path) as file, _damage_told(path):
-            yield pq.ParquetFile(pa.PythonFile(file, "r"), page_checksum_verification=True)
+            yield pq.ParquetFile(pa.PythonFile(file, "r"))
     except NotFound as error:
         raise Permanent(f"archive file '{path}' is gone: restore it from a backup") from error
 
@@ -145,8 +177,11 @@ def _damage_told(path: str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the file store's, not the file's
-        reason = " ".join(str(error).split())
-        raise Permanent(f"archive file '{path}' is damaged ({reason}): restore it from a backup") from error
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def _damaged(path: str, reason: str) -> Permanent:
+    return Permanent(f"archive file '{path}' is damaged ({reason}): restore it from a backup")
 
 
 def _options(kind: Kind) -> dict[str, Any]:
@@ -159,25 +194,8 @@ def _options(kind: Kind) -> dict[str, Any]:
         "compression_level": _ZSTD_LEVEL,
         "use_dictionary": words,
         "column_encoding": {name: encodings[arrow] for name, arrow in kind.columns if name not in words},
-        "write_page_checksum": True,
         "store_schema": True,
     }
-
-
-def _may_hold(
-    group: pq.RowGroupMetaData,
-    kind: Kind,
-    camera_ids: Collection[int] | None,
-    from_at: datetime | None,
-    to_at: datetime | None,
-) -> bool:
-    places = {group.column(place).path_in_schema: group.column(place).statistics for place in range(group.num_columns)}
-    cameras_there, times = places["camera_id"], places[kind.time]
-    return (
-        (camera_ids is None or any(cameras_there.min <= camera_id <= cameras_there.max for camera_id in camera_ids))
-        and (from_at is None or times.max >= from_at)
-        and (to_at is None or times.min < to_at)
-    )
 
 
 def _chosen(
@@ -196,6 +214,6 @@ def _chosen(
     return table
 
 
-def _ends(column: pa.ChunkedArray) -> tuple[datetime, datetime]:
+def _ends(column: pa.ChunkedArray) -> tuple[Any, Any]:
     ends = pc.call_function("min_max", [column]).as_py()
     return ends["min"], ends["max"]

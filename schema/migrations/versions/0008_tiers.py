@@ -44,6 +44,7 @@ create table archives (
     row_count bigint,
     checksum bigint,
     size bigint,
+    row_groups jsonb,
     from_at timestamptz,
     to_at timestamptz,
     created_at timestamptz not null default now(),
@@ -55,7 +56,7 @@ create table archives (
     constraint ck_archives_tier check (tier in ('cold', 'historical')),
     constraint ck_archives_state check (state in ('writing', 'current', 'obsolete')),
     constraint ck_archives_complete check (
-        state <> 'current' or num_nulls(row_count, checksum, size, from_at, to_at, switched_at) = 0)
+        state <> 'current' or num_nulls(row_count, checksum, size, row_groups, from_at, to_at, switched_at) = 0)
 );
 create index ix_archives_tenant_id_state on archives (tenant_id, state);
 create unique index uq_archives_current on archives (tenant_id, kind, tier, first_day) where state = 'current';
