@@ -1,20 +1,22 @@
 """Counts over time, and beside every count how long the camera really was watched."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from itertools import pairwise
+from typing import Final, Literal
 
-from sqlalchemy import Row, text
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schema.errors import BadInput
 from schema.events import Totals
-from schema.times import to_datetime, to_ns
+from schema.queries import counted, watched
+from schema.queries.counted import Counted
+from schema.queries.steps import SECONDS, Resolution, Steps
 
-Resolution = Literal["minute", "5min", "15min", "hour", "day"]
-
-SECONDS: Final[dict[Resolution, int]] = {"minute": 60, "5min": 300, "15min": 900, "hour": 3600, "day": 86400}
-"""Length of a bucket. Buckets begin at whole multiples of it since 1970 UTC; days are UTC days."""
+__all__ = ["MAX_BUCKETS", "SECONDS", "CountBucket", "CountSeries", "Resolution", "buckets", "series"]
 
 MAX_BUCKETS = 100_000
 
@@ -36,6 +38,60 @@ class CountBucket:
     covered_s: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CountSeries:
+    """All buckets of one line or zone, by name, in order of time; element ``i`` of each array is of bucket ``i``.
+
+    Attributes:
+        camera_id: whose line or zone it is.
+        camera: the camera's name.
+        rule: the name of the line or zone.
+        kind: which of the two it is.
+        from_ns: int64 (N,), where buckets begin.
+        to_ns: int64 (N,), where they end.
+        sums: int64 (N, 6), count_in, count_out, effective_in, effective_out, appeared, lost.
+        dwell_s: float64 (N,).
+        covered_s: float64 (N,), how long the camera was watched.
+    """
+
+    camera_id: int
+    camera: str
+    rule: str
+    kind: Literal["line", "zone"]
+    from_ns: NDArray[np.int64]
+    to_ns: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    dwell_s: NDArray[np.float64]
+    covered_s: NDArray[np.float64]
+
+    def buckets(self) -> list[CountBucket]:
+        """The same as one value a bucket."""
+        columns = (self.from_ns, self.to_ns, *self.sums.T, self.dwell_s, self.covered_s)
+        return [
+            CountBucket(
+                camera_id=self.camera_id,
+                camera=self.camera,
+                rule=self.rule,
+                kind=self.kind,
+                from_ns=from_ns,
+                to_ns=to_ns,
+                totals=Totals(
+                    count_in=count_in,
+                    count_out=count_out,
+                    effective_in=effective_in,
+                    effective_out=effective_out,
+                    appeared=appeared,
+                    lost=lost,
+                    dwell_s=dwell_s,
+                ),
+                covered_s=covered_s,
+            )
+            for (
+                from_ns, to_ns, count_in, count_out, effective_in, effective_out, appeared, lost, dwell_s, covered_s
+            ) in zip(*(column.tolist() for column in columns), strict=True)
+        ]  # fmt: skip
+
+
 def buckets(
     session: Session,
     *,
@@ -46,7 +102,33 @@ def buckets(
     rules: Collection[str] | None = None,
     fill: bool = False,
 ) -> list[CountBucket]:
-    """Counts in order of camera, rule and time.
+    """Counts in order of camera, rule and time, one value a bucket; takes and raises what ``series`` does."""
+    found = series(
+        session,
+        from_ns=from_ns,
+        to_ns=to_ns,
+        resolution=resolution,
+        camera_ids=camera_ids,
+        rules=rules,
+        fill=fill,
+    )
+    return [bucket for one in found for bucket in one.buckets()]
+
+
+def series(
+    session: Session,
+    *,
+    from_ns: int,
+    to_ns: int,
+    resolution: Resolution,
+    camera_ids: Collection[int] | None = None,
+    rules: Collection[str] | None = None,
+    fill: bool = False,
+) -> list[CountSeries]:
+    """Counts in order of camera and rule.
+
+    Hours and longer come from the roll-ups, and from the minutes where these are not up to date; shorter buckets from
+    the minutes that are in PostgreSQL.
 
     Args:
         session: where to read.
@@ -60,108 +142,140 @@ def buckets(
     Raises:
         BadInput: the time ends before it begins, or is too long for the resolution (more than MAX_BUCKETS a rule).
     """
-    step_ns = SECONDS[resolution] * 10**9
-    first_ns, last_ns = from_ns // step_ns * step_ns, -(-to_ns // step_ns) * step_ns
     if to_ns <= from_ns:
         raise BadInput("the time asked for ends before it begins: give 'from' before 'to'")
-    if (last_ns - first_ns) // step_ns > MAX_BUCKETS:
+    if (to_ns - from_ns) // (SECONDS[resolution] * 10**9) > MAX_BUCKETS:
         raise BadInput(
             f"that is more than {MAX_BUCKETS} buckets of a {resolution}: ask for longer buckets or less time"
         )
+    steps = Steps.covering(resolution, from_ns=from_ns, to_ns=to_ns)
+    asked = _asked(session, steps, camera_ids, rules)
+    found = counted.read(session, [zone_id for rule in asked for zone_id in rule.zone_ids], steps)
+    numbers = _numbers(found, [rule.zone_ids for rule in asked])
+    added = _added(found, numbers * steps.count + steps.place(found.at_s))
+    covered = _covered(session, found, np.array([rule.camera_id for rule in asked], np.int64)[numbers], asked, steps)
+    cuts = np.searchsorted(added.keys, np.arange(len(asked) + 1) * steps.count).tolist()
+    result: list[CountSeries] = []
+    for number, (rule, cut) in enumerate(zip(asked, pairwise(cuts), strict=True)):
+        mine = added.cut(*cut, key=number * steps.count)
+        if fill and (rule.in_force or len(mine.keys)):
+            mine = mine.filled(steps.count)
+        if len(mine.keys):
+            result.append(_series(rule, mine, steps, covered.get(rule.camera_id)))
+    return result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rule:
+    """A line or zone by name, with all its versions; one of them may be in force or not."""
+
+    camera_id: int
+    camera: str
+    rule: str
+    kind: Literal["line", "zone"]
+    zone_ids: list[int]
+    in_force: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Added:
+    """Sums by a key that grows: first by the number of a rule and its bucket, then by the bucket alone."""
+
+    keys: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    dwell_s: NDArray[np.float64]
+
+    def cut(self, begin: int, end: int, *, key: int) -> "_Added":
+        """A part, whose keys are counted from ``key``."""
+        part = slice(begin, end)
+        return _Added(keys=self.keys[part] - key, sums=self.sums[part], dwell_s=self.dwell_s[part])
+
+    def filled(self, count: int) -> "_Added":
+        """The same for all keys below ``count``, with zeros where there is nothing."""
+        sums, dwell_s = np.zeros((count, self.sums.shape[1]), np.int64), np.zeros(count)
+        sums[self.keys], dwell_s[self.keys] = self.sums, self.dwell_s
+        return _Added(keys=np.arange(count), sums=sums, dwell_s=dwell_s)
+
+
+def _asked(
+    session: Session, steps: Steps, camera_ids: Collection[int] | None, rules: Collection[str] | None
+) -> list[_Rule]:
     rows = session.execute(
-        _FILLED if fill else _COUNTED,
+        _RULES,
         {
-            "from": to_datetime(first_ns),
-            "to": to_datetime(last_ns),
-            "step_s": SECONDS[resolution],
+            "from": steps.bounds["from"],
             "camera_ids": None if camera_ids is None else list(camera_ids),
             "rules": None if rules is None else list(rules),
         },
     )
-    return [_bucket(row, step_ns) for row in rows]
+    return [
+        _Rule(
+            camera_id=row.camera_id,
+            camera=row.camera,
+            rule=row.rule,
+            kind=row.kind,
+            zone_ids=row.zone_ids,
+            in_force=row.in_force,
+        )
+        for row in rows
+    ]
 
-
-_SUMS = "count_in, count_out, effective_in, effective_out, appeared, lost, dwell_s"
-
-_BASE = """
-with asked as (
-    select make_interval(secs => :step_s) as step, cast(:from as timestamptz) as first, cast(:to as timestamptz) as last
-), rules as (
-    select z.id, z.camera_id, c.name as camera, z.name as rule, z.type, z.retired_at
-    from zones z join cameras c on c.id = z.camera_id
-    where (cast(:camera_ids as bigint[]) is null or z.camera_id = any(:camera_ids))
-      and (cast(:rules as text[]) is null or z.name = any(:rules))
-), counted as (
-    select r.camera_id, r.camera, r.rule, date_bin((select step from asked), n.bucket, timestamptz 'epoch') as at,
-        max(r.type) as type, sum(n.count_in) as count_in, sum(n.count_out) as count_out,
-        sum(n.effective_in) as effective_in, sum(n.effective_out) as effective_out,
-        sum(n.appeared) as appeared, sum(n.lost) as lost, sum(n.dwell_s) as dwell_s
-    from counting_results n join rules r on r.id = n.zone_id
-    where n.bucket >= :from and n.bucket < :to
-    group by r.camera_id, r.camera, r.rule, at
-), slots as (
-    {slots}
-), watched as (
-    select v.camera_id, range_agg(tstzrange(v.from_at, v.to_at)) as spans from coverage v
-    where v.from_at < :to and v.to_at > :from and v.camera_id in (select camera_id from slots)
-    group by v.camera_id
-), covered as (
-    select t.camera_id, t.at, sum(extract(epoch from upper(span) - lower(span))) as covered_s
-    from (select distinct camera_id, at from slots) t
-    join watched w using (camera_id)
-    cross join asked
-    cross join unnest(w.spans * tstzmultirange(tstzrange(t.at, t.at + asked.step))) as span
-    group by t.camera_id, t.at
-)
-select s.camera_id, s.camera, s.rule, s.type, s.at, coalesce(v.covered_s, 0) as covered_s, {sums}
-from slots s
-left join counted n using (camera_id, rule, at)
-left join covered v using (camera_id, at)
-order by s.camera, s.camera_id, s.rule, s.at
-"""
-
-_SLOTS_COUNTED = "select camera_id, camera, rule, type, at from counted"
 
 # When a rule was made does not matter: recordings are older than the rules they are counted by.
-_SLOTS_FILLED = """
-    select r.camera_id, r.camera, r.rule, r.type, at
-    from (
-        select camera_id, camera, rule, max(type) as type from rules, asked
-        where retired_at is null or retired_at > first
-           or exists (select from counted where counted.camera_id = rules.camera_id and counted.rule = rules.rule)
-        group by camera_id, camera, rule
-    ) r
-    cross join asked
-    cross join generate_series(asked.first, asked.last - asked.step, asked.step) as at
-"""
+_RULES: Final = text("""
+select z.camera_id, c.name as camera, z.name as rule, case max(z.type) when 'line' then 'line' else 'zone' end as kind,
+    array_agg(z.id) as zone_ids, bool_or(z.retired_at is null or z.retired_at > :from) as in_force
+from zones z join cameras c on c.id = z.camera_id
+where (cast(:camera_ids as bigint[]) is null or z.camera_id = any(:camera_ids))
+  and (cast(:rules as text[]) is null or z.name = any(:rules))
+group by z.camera_id, c.name, z.name
+order by c.name, z.camera_id, z.name
+""")
 
 
-def _statement(slots: str) -> Any:
-    sums = ", ".join(f"coalesce(n.{name}, 0) as {name}" for name in _SUMS.split(", "))
-    return text(_BASE.format(slots=slots, sums=sums))
+def _numbers(found: Counted, zone_ids: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Which rule, by its place in the list, each row is of."""
+    numbers = {zone_id: number for number, versions in enumerate(zone_ids) for zone_id in versions}
+    known = np.array(sorted(numbers), np.int64)
+    return np.array([numbers[zone_id] for zone_id in known.tolist()], np.int64)[np.searchsorted(known, found.zone_ids)]
 
 
-_COUNTED: Final = _statement(_SLOTS_COUNTED)
-_FILLED: Final = _statement(_SLOTS_FILLED)
+def _added(found: Counted, keys: NDArray[np.int64]) -> _Added:
+    """Rows of the same key as one; keys without any count are left out."""
+    order = np.argsort(keys, kind="stable")
+    unique, starts = np.unique(keys[order], return_index=True)
+    sums = np.add.reduceat(found.sums[order], starts)
+    dwell_s = np.add.reduceat(found.dwell_s[order], starts)
+    counted_any = sums.any(axis=1) | (dwell_s != 0)
+    return _Added(keys=unique[counted_any], sums=sums[counted_any], dwell_s=dwell_s[counted_any])
 
 
-def _bucket(row: Row[Any], step_ns: int) -> CountBucket:
-    from_ns = to_ns(row.at)
-    return CountBucket(
-        camera_id=row.camera_id,
-        camera=row.camera,
-        rule=row.rule,
-        kind="line" if row.type == "line" else "zone",
-        from_ns=from_ns,
-        to_ns=from_ns + step_ns,
-        totals=Totals(
-            count_in=int(row.count_in),
-            count_out=int(row.count_out),
-            effective_in=int(row.effective_in),
-            effective_out=int(row.effective_out),
-            appeared=int(row.appeared),
-            lost=int(row.lost),
-            dwell_s=float(row.dwell_s),
-        ),
-        covered_s=float(row.covered_s),
+def _covered(
+    session: Session, found: Counted, row_cameras: NDArray[np.int64], asked: Sequence[_Rule], steps: Steps
+) -> dict[int, NDArray[np.float64]]:
+    """Seconds watched in each bucket, by camera: as the intervals say, and as roll-ups saw it before these left."""
+    fine = steps.days if steps.resolution == "week" else steps
+    covered = dict(watched.read(session, {rule.camera_id for rule in asked}, fine))
+    rolled_up = ~np.isnan(found.covered_s)
+    for camera_id in np.unique(row_cameras[rolled_up]).tolist():
+        rows = rolled_up & (row_cameras == camera_id)
+        seconds = covered.setdefault(camera_id, np.zeros(fine.count))
+        np.maximum.at(seconds, fine.place(found.at_s[rows]), found.covered_s[rows])
+    if steps.resolution == "week":
+        return {camera_id: seconds.reshape(-1, 7).sum(axis=1) for camera_id, seconds in covered.items()}
+    return covered
+
+
+def _series(rule: _Rule, added: _Added, steps: Steps, covered_s: NDArray[np.float64] | None) -> CountSeries:
+    edges_ns = steps.edges_s * 10**9
+    return CountSeries(
+        camera_id=rule.camera_id,
+        camera=rule.camera,
+        rule=rule.rule,
+        kind=rule.kind,
+        from_ns=edges_ns[added.keys],
+        to_ns=edges_ns[added.keys + 1],
+        sums=added.sums,
+        dwell_s=added.dwell_s,
+        covered_s=np.zeros(len(added.keys)) if covered_s is None else covered_s[added.keys],
     )

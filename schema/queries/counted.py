@@ -1,0 +1,176 @@
+"""Where counts are read from: the minutes, or what was rolled up out of them.
+
+A day is right at every moment, because the transaction that stores a crossing changes it. Hours and months are right
+until one of their days is changed again; from then on, and until the next roll-up, they are summed up anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from schema.queries.steps import SECONDS, Steps
+from schema.times import DAY_NS, to_datetime
+
+SUMS: Final = ("count_in", "count_out", "effective_in", "effective_out", "appeared", "lost")
+HOURLY: Final = tuple(f"hourly_{name.removeprefix('count_')}" for name in SUMS)
+"""The columns that hold ``SUMS`` of each hour of a day."""
+
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86400
+_NOTHING: Final = (0,) * 24
+_UNKNOWN: Final = (float("nan"),) * 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What versions of lines and zones counted from ``at_s`` on, for one step; there may be several rows of a bucket.
+
+    Attributes:
+        zone_ids: int64 (N,).
+        at_s: int64 (N,), seconds since 1970, within the bucket that the row belongs to.
+        sums: int64 (N, 6), as ``SUMS``.
+        dwell_s: float64 (N,).
+        covered_s: float64 (N,), how long the roll-up saw the camera watched; nan where it did not look.
+    """
+
+    zone_ids: NDArray[np.int64]
+    at_s: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    dwell_s: NDArray[np.float64]
+    covered_s: NDArray[np.float64]
+
+    def between(self, first_s: int, last_s: int) -> "Counted":
+        """Those of ``first_s`` <= time < ``last_s``."""
+        kept = (self.at_s >= first_s) & (self.at_s < last_s)
+        return Counted(
+            zone_ids=self.zone_ids[kept],
+            at_s=self.at_s[kept],
+            sums=self.sums[kept],
+            dwell_s=self.dwell_s[kept],
+            covered_s=self.covered_s[kept],
+        )
+
+
+def read(session: Session, zone_ids: Sequence[int], steps: Steps) -> Counted:
+    """Everything that these versions of rules counted in these buckets, as far as PostgreSQL has it."""
+    asked = {"zone_ids": list(zone_ids), **steps.bounds}
+    match steps.resolution:
+        case "hour":
+            return _of_rows(_hours(session, asked)).between(steps.edges_s[0], steps.edges_s[-1])
+        case "day" | "week":
+            return _of_rows(session.execute(_DAYS, asked))
+        case "month":
+            return _of_rows(session.execute(_MONTHS, asked))
+        case _:
+            return _of_rows(session.execute(_MINUTES, {**asked, "step_s": SECONDS[steps.resolution]}))
+
+
+def _hours(session: Session, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Hours of days that are rolled up, and of the others from their minutes.
+
+    The second statement may see later crossings than the first one: then it tells the later truth.
+    """
+    midnight = datetime.combine(asked["first_day"], time(), UTC)
+    days = session.execute(_PACKED_HOURS, {**asked, "midnight": midnight}).all()
+    found = [hour for day in days if day.rolled_up for hour in _unpacked(day)]
+    for run in _runs(day for day in days if not day.rolled_up):
+        found += session.execute(_HOURS_OF_DAYS, run).all()
+    return found
+
+
+def _unpacked(day: Row[Any]) -> Iterable[tuple[Any, ...]]:
+    at_s = range(day.at_s, day.at_s + _DAY_S, _HOUR_S)
+    sums = (column or _NOTHING for column in day[3:10])
+    return zip((day.zone_id,) * 24, at_s, *sums, day.hourly_covered_s or _UNKNOWN, strict=True)
+
+
+def _runs(days: Iterable[Row[Any]]) -> Iterable[dict[str, Any]]:
+    """Days as bind values, the consecutive ones together: partitions of no other day are to be looked at."""
+    numbered = sorted((day.at_s // _DAY_S, day.zone_id) for day in days)
+    gaps = {number: number - place for place, number in enumerate(sorted({number for number, _ in numbered}))}
+    for _, group in groupby(numbered, lambda day: gaps[day[0]]):
+        run = list(group)
+        moments = [to_datetime(number * DAY_NS) for number, _ in run]
+        yield {
+            "zone_ids": [zone_id for _, zone_id in run],
+            "days": [moment.date() for moment in moments],
+            "from": moments[0],
+            "to": to_datetime((run[-1][0] + 1) * DAY_NS),
+            "first_day": moments[0].date(),
+            "last_day": moments[-1].date(),
+        }
+
+
+def _of_rows(rows: Iterable[Sequence[Any]]) -> Counted:
+    """Rows of zone, time, six sums, dwell and coverage as columns."""
+    columns = list(zip(*rows, strict=True)) or [()] * 10
+    return Counted(
+        zone_ids=np.array(columns[0], np.int64),
+        at_s=np.array(columns[1], np.int64),
+        sums=np.array(columns[2:8], np.int64).T,
+        dwell_s=np.array(columns[8], np.float64),
+        covered_s=np.array(columns[9], np.float64),
+    )
+
+
+_LISTED: Final = ", ".join(SUMS)
+_SUMMED: Final = ", ".join(f"sum({name})::bigint as {name}" for name in SUMS)
+
+_MINUTES: Final = text(f"""
+select zone_id,
+    extract(epoch from date_bin(make_interval(secs => :step_s), bucket, timestamptz 'epoch'))::bigint as at_s,
+    {_SUMMED}, sum(dwell_s), null::double precision
+from counts_all
+where zone_id = any(:zone_ids) and bucket >= :from and bucket < :to and day >= :first_day and day <= :last_day
+group by 1, 2
+""")  # noqa: S608 - our own names, here and below
+
+_HOURS_OF_DAYS: Final = text(f"""
+select zone_id, extract(epoch from date_trunc('hour', bucket, 'UTC'))::bigint as at_s,
+    {_SUMMED}, sum(dwell_s), null::double precision
+from counts_all
+where (zone_id, day) in (select * from unnest(cast(:zone_ids as bigint[]), cast(:days as date[])))
+  and zone_id = any(:zone_ids) and bucket >= :from and bucket < :to and day >= :first_day and day <= :last_day
+group by 1, 2
+""")  # noqa: S608
+
+_PACKED_HOURS: Final = text(f"""
+select d.zone_id, extract(epoch from d."timestamp")::bigint as at_s, h.id is not null as rolled_up,
+    {", ".join(f"h.{name}" for name in HOURLY)}, h.hourly_dwell_s, h.hourly_covered_s
+from analytics d
+left join analytics h on h.period = 'hour' and h.type = 'counts' and h.zone_id = d.zone_id
+    and h."timestamp" = d."timestamp" and h.revision = d.revision and h."timestamp" >= :midnight and h."timestamp" < :to
+where d.period = 'day' and d.type = 'counts' and d.zone_id = any(:zone_ids)
+  and d."timestamp" >= :midnight and d."timestamp" < :to
+""")  # noqa: S608
+
+_DAYS: Final = text(f"""
+select zone_id, extract(epoch from "timestamp")::bigint as at_s, {_LISTED}, dwell_s, covered_s
+from analytics
+where period = 'day' and type = 'counts' and zone_id = any(:zone_ids) and "timestamp" >= :from and "timestamp" < :to
+""")  # noqa: S608
+
+_MONTHS: Final = text(f"""
+with days as (
+    select *, date_trunc('month', "timestamp", 'UTC') as month from analytics
+    where period = 'day' and type = 'counts' and zone_id = any(:zone_ids)
+      and "timestamp" >= :from and "timestamp" < :to
+), changed as (
+    select distinct zone_id, month from days where stale
+)
+select zone_id, extract(epoch from "timestamp")::bigint as at_s, {_LISTED}, dwell_s, covered_s
+from analytics
+where period = 'month' and type = 'counts' and zone_id = any(:zone_ids) and "timestamp" >= :from and "timestamp" < :to
+  and (zone_id, "timestamp") not in (select zone_id, month from changed)
+union all
+select zone_id, extract(epoch from month)::bigint, {_SUMMED}, sum(dwell_s), sum(covered_s)
+from days where (zone_id, month) in (select zone_id, month from changed)
+group by zone_id, month
+""")  # noqa: S608
