@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
 from schema.alerts import Severity
 from schema.errors import NotFound
+from schema.names import ALERTS_EXCHANGE
 from schema.tables import AlertRow
 from schema.times import to_datetime, to_ns
+from schema.wire import dump
 
 CAMERA_OFFLINE: Final = "camera_offline"
 
@@ -37,39 +38,31 @@ class Alert:
 
 
 def raise_(session: Session, alert: Alert) -> int | None:
-    """Open an alert in the transaction's tenant.
+    """Open an alert in the transaction's tenant, and let others know.
 
     Returns:
         Its id; None where one of this type is open for the same camera and rule, which then stays as it is.
     """
-    statement = insert(AlertRow).values(
-        type=alert.type,
-        severity=alert.severity,
-        message=alert.message,
-        timestamp=to_datetime(alert.raised_ns),
-        camera_id=alert.camera_id,
-        zone_id=alert.zone_id,
-        data=dict(alert.data),
+    return session.scalar(
+        _RAISE,
+        {
+            "type": alert.type,
+            "severity": alert.severity,
+            "message": alert.message,
+            "at": to_datetime(alert.raised_ns),
+            "camera_id": alert.camera_id,
+            "zone_id": alert.zone_id,
+            "data": dump(alert.data).decode(),
+        },
     )
-    return session.scalar(statement.on_conflict_do_nothing().returning(AlertRow.id))
 
 
 def resolve(
     session: Session, type_: str, *, camera_id: int | None = None, zone_id: int | None = None, now_ns: int
 ) -> bool:
-    """Close the alert of this type that is open for a camera and rule; False where none is."""
-    closed = session.scalar(
-        update(AlertRow)
-        .where(
-            AlertRow.type == type_,
-            AlertRow.camera_id.is_not_distinct_from(camera_id),
-            AlertRow.zone_id.is_not_distinct_from(zone_id),
-            AlertRow.resolved_at.is_(None),
-        )
-        .values(resolved_at=to_datetime(now_ns))
-        .returning(AlertRow.id)
-    )
-    return closed is not None
+    """Close the alert of this type that is open for a camera and rule, and let others know; False where none is."""
+    which = {"type": type_, "camera_id": camera_id, "zone_id": zone_id, "now": to_datetime(now_ns)}
+    return session.scalar(_RESOLVE, which) is not None
 
 
 def acknowledge(session: Session, alert_id: int, *, user_id: int, now_ns: int) -> Alert:
@@ -120,26 +113,55 @@ def follow_cameras(session: Session, *, now_ns: int, patience_s: float) -> None:
     A camera that is disabled or removed is nobody's worry: its alert is resolved too. The system does this for all
     tenants at once.
     """
-    moment = {"now": to_datetime(now_ns), "patience_s": patience_s, "type": CAMERA_OFFLINE}
-    session.execute(_RAISE_OFFLINE, moment)
-    session.execute(_RESOLVE_OFFLINE, moment)
+    now = to_datetime(now_ns)
+    session.execute(_RAISE_OFFLINE, {"now": now, "patience_s": patience_s, "type": CAMERA_OFFLINE})
+    session.execute(_RESOLVE_OFFLINE, {"now": now, "type": CAMERA_OFFLINE})
 
+
+# Messages go where crossings' go: into the outbox, in the same transaction.
+_TELL: Final = """, told as (
+    insert into outbox (tenant_id, event_id, exchange, routing_key, body)
+    select tenant_id, gen_random_uuid(), :exchange, severity || '.' || type, jsonb_build_object(
+        'type', 'alert', 'alert_id', id, 'alert', type, 'severity', severity, 'message', message,
+        'state', case when resolved_at is null then 'open' else 'resolved' end,
+        'raised_at', to_char(timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'resolved_at', to_char(resolved_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'camera_id', camera_id, 'rule_id', zone_id)
+    from changed
+) select id from changed"""
+
+
+def _told(change: str) -> TextClause:
+    return text(f"with changed as ({change} returning alerts.*){_TELL}").bindparams(exchange=ALERTS_EXCHANGE)
+
+
+_RAISE: Final = _told("""
+    insert into alerts (type, severity, message, timestamp, camera_id, zone_id, data)
+    values (:type, cast(:severity as alert_severity), :message, :at, :camera_id, :zone_id, cast(:data as jsonb))
+    on conflict do nothing
+""")
+_RESOLVE: Final = _told("""
+    update alerts set resolved_at = greatest(cast(:now as timestamptz), timestamp)
+    where type = :type and camera_id is not distinct from cast(:camera_id as bigint)
+      and zone_id is not distinct from cast(:zone_id as bigint) and resolved_at is null
+""")
 
 _AWAY: Final = (
     "c.status in ('lost', 'refused', 'failed') and c.enabled and c.removed_at is null and c.playback = 'live'"
 )
 
-_RAISE_OFFLINE: Final = text(
-    "insert into alerts (tenant_id, type, severity, message, timestamp, camera_id, data)"  # noqa: S608 - our own words
-    " select c.tenant_id, :type, 'warning', 'Camera ' || c.name || ' is not watched: ' || c.status, :now, c.id,"
-    " jsonb_build_object('status', c.status, 'since', c.status_at)"
-    f" from cameras c where {_AWAY} and c.status_at < cast(:now as timestamptz) - make_interval(secs => :patience_s)"
-    " on conflict do nothing"
-)
-_RESOLVE_OFFLINE: Final = text(
-    "update alerts a set resolved_at = greatest(cast(:now as timestamptz), a.timestamp) from cameras c"  # noqa: S608 - our own words
-    f" where a.type = :type and a.resolved_at is null and c.id = a.camera_id and not ({_AWAY})"
-)
+_RAISE_OFFLINE: Final = _told(f"""
+    insert into alerts (tenant_id, type, severity, message, timestamp, camera_id, data)
+    select c.tenant_id, :type, 'warning', 'Camera ' || c.name || ' is not watched: ' || c.status, :now, c.id,
+        jsonb_build_object('status', c.status, 'since', c.status_at)
+    from cameras c where {_AWAY} and c.status_at < cast(:now as timestamptz) - make_interval(secs => :patience_s)
+    on conflict do nothing
+""")  # noqa: S608 - our own words
+_RESOLVE_OFFLINE: Final = _told(f"""
+    update alerts set resolved_at = greatest(cast(:now as timestamptz), alerts.timestamp)
+    from cameras c
+    where alerts.type = :type and alerts.resolved_at is null and c.id = alerts.camera_id and not ({_AWAY})
+""")  # noqa: S608 - our own words
 
 
 def _alert(row: AlertRow) -> Alert:

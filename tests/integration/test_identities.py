@@ -12,7 +12,7 @@ from schema.queries import alerts, cameras, models, tenants, user_sessions, user
 from schema.queries.alerts import Alert
 from schema.queries.cameras import Camera
 from schema.tenants import DEFAULT_TENANT_ID, Tenant
-from schema.times import to_datetime
+from schema.times import to_datetime, to_text
 from schema.users import User
 
 pytestmark = pytest.mark.integration
@@ -183,6 +183,19 @@ def test_what_an_alert_is_open_for_is_not_raised_again(engine: Engine):
         assert len(alerts.listing(session)) == 3
         assert [one.camera_id for one in alerts.listing(session, camera_id=camera.id)] == [camera.id]
         assert alerts.listing(session, before_ns=NOW_NS) == []
+
+
+def test_others_hear_of_an_alert_when_it_opens_and_when_it_is_resolved(engine: Engine):
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        session.execute(text("delete from outbox"))
+        alert_id = alerts.raise_(session, lost())
+        alerts.raise_(session, lost())
+        alerts.resolve(session, "gone", now_ns=NOW_NS + S)
+        told = session.execute(text("select exchange, routing_key, body from outbox order by id")).all()
+    assert {(row.exchange, row.routing_key) for row in told} == {("turnstile.alerts", "warning.gone")}
+    assert [row.body["state"] for row in told] == ["open", "resolved"]
+    assert told[1].body["alert_id"] == alert_id
+    assert told[1].body["raised_at"].startswith(to_text(NOW_NS)[:19])
 
 
 def test_whoever_acknowledges_an_alert_first_stays(engine: Engine):
