@@ -133,14 +133,17 @@ select guard_tenant('alerts'), let_system('alerts', 'select, insert, update');
 
 # Whoever logs in may ask which revision this is, also before he acts as one of the roles.
 VERSION = "grant select on alembic_version to public"
+# What happened stays as it was, so nothing can make it refer to another tenant's camera either.
+IMMUTABLE = "revoke update on crossings, camera_events from turnstile_app"
 
 
 def upgrade() -> None:
-    for statements in (USERS, MODELS, ALERTS, VERSION):
+    for statements in (USERS, MODELS, ALERTS, VERSION, IMMUTABLE):
         op.execute(statements)
 
 
 def downgrade() -> None:
+    op.execute("grant update on crossings, camera_events to turnstile_app")
     op.execute("revoke select on alembic_version from public")
     op.execute("drop table alerts, model_logs, ai_models, user_sessions, users")
     op.execute("drop type alert_severity, model_log_type, model_status, user_role")
