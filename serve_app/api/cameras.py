@@ -77,5 +77,6 @@ def _wanted(name: str, body: CameraBody, current: Camera | None) -> Camera:
         friendly_name=body.friendly_name,
         enabled=body.enabled,
         detect_fps=body.detect_fps,
+        evidence=body.evidence,
         scene=body.scene if body.says_scene or current is None else current.scene,
     )

@@ -201,6 +201,7 @@ class CameraAnswer(BaseModel):
     playback: Playback
     enabled: bool
     detect_fps: float | Literal["all"]
+    evidence: bool
     status: str
     now: CameraNowAnswer | None = None
     lines: Mapping[str, RuleAnswer]
@@ -217,6 +218,7 @@ class CameraAnswer(BaseModel):
             playback=camera.playback,
             enabled=camera.enabled,
             detect_fps="all" if camera.detect_fps is None else camera.detect_fps,
+            evidence=camera.evidence,
             status=camera.status,
             now=None if now is None else CameraNowAnswer.of(now),
             lines={rule.name: RuleAnswer.of(rule) for rule in camera.scene.lines},

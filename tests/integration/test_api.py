@@ -118,12 +118,12 @@ def test_a_camera_is_added_shown_listed_and_removed(api: Api) -> None:
 
 
 def test_putting_a_camera_twice_changes_nothing_the_second_time(api: Api) -> None:
-    body = {"source": "lobby.mp4", "detect_fps": "all", "lines": {"door": [0.5, 0, 0.5, 1]}}
+    body = {"source": "lobby.mp4", "detect_fps": "all", "evidence": False, "lines": {"door": [0.5, 0, 0.5, 1]}}
     first = api.http.put("/api/v1/cameras/lobby", json=body)
     second = api.http.put("/api/v1/cameras/lobby", json=body)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
-    assert first.json()["detect_fps"] == "all"
+    assert (first.json()["detect_fps"], first.json()["evidence"]) == ("all", False)
 
 
 def test_a_change_without_lines_and_zones_keeps_them(api: Api) -> None:
