@@ -36,6 +36,7 @@ COMMANDS = {
     "tiers": Entry(
         where="cluster.commands.tiers:tiers", help="Move what has aged, and see what lies where."
     ),
+    "rollup": Entry(where="cluster.commands.rollup:rollup", help="Bring hours, days and months up to date."),
     "cache": Entry(where="cluster.commands.cache:cache", help="Show what lies in Redis, or forget it."),
     "flags": Entry(where="cluster.commands.flags:flags", help="List and set switches of the running system."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
