@@ -32,7 +32,7 @@ class PostgresStore:
         Raises:
             BadInput: the address has a wrong form.
         """
-        self._engine = open_engine(dsn, pool_size=pool_size)
+        self._engine = open_engine(dsn, pool_size=pool_size, reads=False)
         # Both only ever say what can no longer change: which times have a partition, whose a rule is.
         self._periods: dict[Partitioned, set[datetime]] = defaultdict(set)
         self._rules: dict[int, int] = {}

@@ -14,11 +14,11 @@ from schema.errors import BadInput, StoreUnavailable
 CONNECT_TIMEOUT_S = 5
 SILENCE_S = 15
 # A plan for any time locks every partition, and is made once to see what it would cost: more than a second with
-# thousands of them.
-_PLANS = "-c plan_cache_mode=force_custom_plan"
+# thousands of them. Whoever only inserts keeps its plans, or every foreign key would be planned anew for every row.
+_PLANS = {True: "-c plan_cache_mode=force_custom_plan", False: "-c plan_cache_mode=auto"}
 
 
-def open_engine(dsn: str, *, pool_size: int = 5) -> Engine:
+def open_engine(dsn: str, *, pool_size: int = 5, reads: bool = True) -> Engine:
     """A pool of checked connections; nothing is connected yet.
 
     They act as the role ``turnstile_app``, whoever logs in, and see no tenant's rows until a transaction names one.
@@ -26,14 +26,15 @@ def open_engine(dsn: str, *, pool_size: int = 5) -> Engine:
     Args:
         dsn: ``postgresql://…``, ``postgres://…`` or ``postgresql+psycopg://…``.
         pool_size: connections kept open, and no more than these are opened.
+        reads: whether partitioned tables are read by these connections, or only inserted into.
 
     Raises:
         BadInput: the address has another form.
     """
-    return make_engine(dsn, pool_size=pool_size, role=APP)
+    return make_engine(dsn, pool_size=pool_size, role=APP, reads=reads)
 
 
-def make_engine(dsn: str, *, pool_size: int, role: str | None) -> Engine:
+def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = True) -> Engine:
     """As ``open_engine``, acting as another role; None: as whoever logs in, which is what migrations need.
 
     Raises:
@@ -41,7 +42,7 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None) -> Engine:
     """
     url = _url(dsn)
     options = url.query.get("options", "")
-    own = (_PLANS,) if role is None else (_PLANS, f"-c role={role}")
+    own = (_PLANS[reads],) if role is None else (_PLANS[reads], f"-c role={role}")
     return create_engine(
         url,
         pool_size=pool_size,
