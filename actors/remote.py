@@ -15,7 +15,12 @@ from ray.exceptions import RayError, RayTaskError
 
 from actors.backoff import Backoff
 from actors.counter import CountingShard
-from actors.meters import CountingMeters, WorkerMeters
+from actors.jobs.keeper import STEP_S, JobKeeper
+from actors.jobs.plan import JobPlan
+from actors.jobs.schedule import Schedule
+from actors.jobs.worker import JobWorker
+from actors.meters import CountingMeters, JobMeters, WorkerMeters
+from actors.queue.consumer import Consumer
 from actors.queue.relay import OutboxRelay
 from actors.sinks.postgres import PostgresStore
 from actors.sinks.redis import RedisSink
@@ -27,7 +32,7 @@ from actors.worker.sender import Commit, Sender
 from schema.camera import CameraSpec
 from schema.errors import Permanent, Retryable, StoreUnavailable
 from schema.events import Delivery
-from schema.names import RAY_NAMESPACE, counter_actor
+from schema.names import RAY_NAMESPACE, counter_actor, jobs_queue
 from schema.ports import Detector
 from schema.work import Assignment, WorkerStatus
 
@@ -160,6 +165,28 @@ class RelayActor:
             self._published += count
             if count < RELAY_LIMIT:
                 time.sleep(RELAY_IDLE_S)
+
+
+@remote_actor(max_concurrency=2)
+class JobActor:
+    """A ``JobWorker`` with a lane for each kind of job, and a keeper. Killed, it leaves its jobs to whoever comes."""
+
+    def __init__(self, name: str, dsn: str, amqp_url: str, plan: JobPlan) -> None:
+        handlers = plan.open_handlers()
+        self._worker = JobWorker(dsn, handlers, holder=name, on_ended=JobMeters().report)
+        self._keeper = JobKeeper(dsn, amqp_url, Schedule(plan.periodic))
+        for kind in handlers:
+            lane = Consumer(amqp_url, jobs_queue(kind), self._worker.handle)
+            threading.Thread(target=_or_die, args=(lane.run,), name=f"jobs-{kind}", daemon=True).start()
+        threading.Thread(target=_or_die, args=(self._keep,), name="job-keeper", daemon=True).start()
+
+    def _keep(self) -> None:
+        while True:
+            try:
+                self._keeper.step(time.time_ns())
+            except Retryable as error:
+                log.warning("Jobs are not looked after for now", error=str(error))
+            time.sleep(STEP_S)
 
 
 def _commit_to(shard: int) -> Commit:

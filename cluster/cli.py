@@ -39,6 +39,8 @@ COMMANDS = {
     "rollup": Entry(where="cluster.commands.rollup:rollup", help="Bring hours, days and months up to date."),
     "cache": Entry(where="cluster.commands.cache:cache", help="Show what lies in Redis, or forget it."),
     "flags": Entry(where="cluster.commands.flags:flags", help="List and set switches of the running system."),
+    "jobs": Entry(where="cluster.commands.jobs:jobs", help="Ask the workers for something, and watch them."),
+    "queue": Entry(where="cluster.commands.queue:queue", help="Show what waits in RabbitMQ; dead letters."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
 }
 

@@ -17,11 +17,12 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util import list_named_actors
 
-from actors.remote import CountingActor, RelayActor
+from actors.remote import CountingActor, JobActor, RelayActor
 from actors.worker.keeper import PicturesTo
 from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
 from cluster.home import ray_address_file, use_token
+from cluster.jobs import job_plan
 from cluster.model_records import note_opened, note_refused
 from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
 from cluster.rotation import check_keys
@@ -36,6 +37,7 @@ from schema.names import (
     RELAY_ACTOR,
     SUPERVISOR_ACTOR,
     counter_actor,
+    job_actor,
 )
 from schema.ports import DetectorSpec
 from schema.settings import KEYS_FILE_VARIABLE, Settings, named_keys
@@ -71,7 +73,7 @@ class Running:
     api_url: str | None
     supervisor: ActorHandle[Any]
     others: tuple[ActorHandle[Any], ...]
-    """Counting shards and relay: they live as long as somebody holds them."""
+    """Counting shards, relay and job workers: they live as long as somebody holds them."""
     dashboard_url: str
 
     def overview(self) -> Overview:
@@ -141,6 +143,9 @@ def start(
         if with_api:
             _start_api(settings, endpoints)
         ray.get([counter.heal.remote() for counter in counters])
+        workers = [_control(JobActor, job_actor(n)).remote(
+            job_actor(n), endpoints.postgres_dsn, endpoints.amqp_url, job_plan(endpoints.postgres_dsn, settings.storage)
+        ) for n in range(settings.jobs.workers)]  # fmt: skip
         supervisor = _control(SupervisorActor, SUPERVISOR_ACTOR).remote(
             endpoints.postgres_dsn,
             endpoints.redis_url,
@@ -162,7 +167,7 @@ def start(
         open_model=open_model,
         api_url=f"http://{settings.api.host}:{settings.api.port}" if with_api else None,
         supervisor=supervisor,
-        others=(*counters, relay),
+        others=(*counters, relay, *workers),
         dashboard_url=dashboard_url,
     )
 

@@ -6,7 +6,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from schema.settings import StorageSettings
-from serve_app.api import cameras, counts, crossings, evidence, health, live, occupancy, page, problems, totals, zones
+from serve_app.api import (
+    cameras,
+    counts,
+    crossings,
+    evidence,
+    health,
+    jobs,
+    live,
+    occupancy,
+    page,
+    problems,
+    totals,
+    zones,
+)
 from serve_app.api.backend import open_backend
 from serve_app.api.metrics import ApiMetrics, MeasureRequests
 
@@ -52,6 +65,6 @@ def build_api(*, dsn: str, redis_url: str, storage: StorageSettings, pool_size: 
     )
     problems.install(app)
     app.add_middleware(MeasureRequests, metrics=metrics)
-    for part in (cameras, zones, counts, totals, crossings, evidence, occupancy, live, health, page):
+    for part in (cameras, zones, counts, totals, crossings, evidence, occupancy, live, jobs, health, page):
         app.include_router(part.router)
     return app
