@@ -28,7 +28,7 @@ class CrossingRow(Base):
         CheckConstraint("(undoes is null) = (undoes_at is null)", name="undoes"),
         UniqueConstraint("event_id", "occurred_at"),
         Index("ix_crossings_camera_id_occurred_at", "camera_id", "occurred_at"),
-        {"postgresql_partition_by": "RANGE (occurred_at)"},
+        {"postgresql_partition_by": "RANGE (occurred_at)", "info": {"refers_to": ("zones", "streams")}},
     )
 
     occurred_at: Mapped[datetime] = mapped_column(primary_key=True)
