@@ -81,7 +81,7 @@ def _marks(table: Table, column: Column[Any]) -> Iterator[str]:
 
 
 def _type(column: Column[Any]) -> str:
-    written = column.type.compile(_DIALECT)
+    written = column.type.compile(_DIALECT).partition(" COLLATE ")[0]
     return _SHORT.get(written, written).lower().replace(" ", "_")
 
 

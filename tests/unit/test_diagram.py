@@ -17,6 +17,16 @@ def test_every_table_and_column_is_drawn():
         assert [line.split()[1] for line in entity[1].splitlines()] == [column.name for column in table.columns]
 
 
+def test_what_is_drawn_is_what_mermaid_reads():
+    attribute = r'        [a-z][\w\[\]()-]* \w+( (PK|FK|UK)(,(PK|FK|UK))*)?( "[^"]+")?'
+    relation = r'    \w+ (\|\||\|o)(--|\.\.)(o\||o\{) \w+ : "[^"]+"'
+    other = r"|#.*|\|.*|[^{}]*|```mermaid|```|erDiagram|    \w+ {|    }"
+    for line in diagram().splitlines():
+        assert re.fullmatch(f"{attribute}|{relation}" if line.startswith("        ") else f"{relation}{other}", line), (
+            line
+        )
+
+
 def test_every_foreign_key_is_a_line():
     drawn = set(diagram().splitlines())
     keys = [
