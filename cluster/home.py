@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from schema.crypto import keyring, make_key_file
+from schema.crypto import make_key_file
 from schema.errors import BadInput
 from schema.names import RAY_NAMESPACE
 from schema.settings import KEYS_FILE_VARIABLE, KEYS_VARIABLE, Settings, named_keys
@@ -84,10 +84,11 @@ def use_keys(settings: Settings) -> None:
     """Let this process, and those that it starts, seal and open with the keys that the settings name.
 
     Where they name none, a private key file is made under the home, and the log says so. A process has one keyring: the
-    first settings that come by decide.
+    first settings that come by decide. Whether the keys are right is found out when they are needed: nothing else, like
+    stopping, should fail for their sake.
 
     Raises:
-        BadInput: the keys are missing or malformed.
+        BadInput: no key file can be made.
     """
     named = named_keys()
     if named.text is None and named.file is None:
@@ -98,7 +99,6 @@ def use_keys(settings: Settings) -> None:
             if settings.keys_file is None and make_key_file(file):
                 log.info("Made a key file for sealed columns: keep a copy of it", file=str(file))
             os.environ[KEYS_FILE_VARIABLE] = str(file)
-    keyring()
 
 
 def join_ray(settings: Settings) -> None:

@@ -44,9 +44,10 @@ def check_keys(engine: Engine) -> None:
     """Make sure that everything sealed can be opened, before anything is started.
 
     Raises:
-        BadInput: names the key that is missing, or that is another one under the same id.
+        BadInput: the keys are malformed, one is missing, or one is another under the same id; names it.
         StoreUnavailable: PostgreSQL does not answer.
     """
+    keyring()
     for tenant_id in _tenants(engine):
         with transaction(engine, tenant_id) as session:
             for column in SEALED:

@@ -21,7 +21,7 @@ from schema.database import open_engine, owner_transaction, transaction
 from schema.errors import BadInput
 from schema.queries import cameras, user_sessions, users
 from schema.queries.cameras import Camera
-from schema.settings import KEYS_FILE_VARIABLE
+from schema.settings import KEYS_FILE_VARIABLE, KEYS_VARIABLE
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.users import User
 
@@ -41,6 +41,7 @@ def engine(dsn: str) -> Iterator[Engine]:
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "keys"
     make_key_file(file)
+    monkeypatch.delenv(KEYS_VARIABLE)
     monkeypatch.setenv(KEYS_FILE_VARIABLE, str(file))
     return file
 

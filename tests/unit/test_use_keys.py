@@ -37,8 +37,9 @@ def test_the_first_settings_decide_for_the_process(tmp_path: Path):
 
 
 def test_a_named_file_must_be_there(tmp_path: Path):
+    use_keys(Settings(home=tmp_path, keys_file=tmp_path / "mine"))
     with pytest.raises(BadInput, match=r"key file .*/mine cannot be read"):
-        use_keys(Settings(home=tmp_path, keys_file=tmp_path / "mine"))
+        keyring()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,7 +57,7 @@ def test_keys_may_come_from_the_environment_itself(tmp_path: Path, monkeypatch: 
 def test_malformed_keys_name_the_variable_and_are_not_shown(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(KEYS_VARIABLE, "k1:geheim")
     with pytest.raises(BadInput, match="TURNSTILE_KEYS, line 1: the key 'k1' is not base64") as raised:
-        use_keys(Settings())
+        keyring()
     assert "geheim" not in str(raised.value)
 
 
