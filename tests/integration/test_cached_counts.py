@@ -4,13 +4,16 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from actors.sinks.postgres import PostgresStore
+from cluster.services import Services
 from schema.cache.client import Cache
 from schema.cache.counts import CachedCounts
 from schema.cache.flags import CACHED_COUNTS, Flags
@@ -187,6 +190,35 @@ def _another(engine: Engine, store: PostgresStore) -> Watched:
     with transaction(engine, DEFAULT_TENANT_ID) as session:
         session.execute(text("update cameras set name = name || id, removed_at = now() where removed_at is null"))
     return under_test.camera()
+
+
+def test_a_database_with_another_history_gets_no_answers_of_this_one(
+    services: Services, engine: Engine, store: PostgresStore
+):
+    """After a restore or a failover the same revisions may stand for other crossings."""
+    with own_redis() as own:
+        cache = Cache(own.url)
+        cached = CachedCounts(cache, Flags(cache))
+        watched = _another(engine, store)
+        pass_by(store, watched, 1, day=0)
+        with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+            engine.dispose()
+            store.close()
+            name = urlsplit(str(engine.url)).path.strip("/")
+            connection.execute(f"create database forked template {name}")
+        forked_dsn = urlunsplit(urlsplit(services.postgres.url)._replace(path="/forked"))
+        forked, forked_store = open_engine(forked_dsn), PostgresStore(forked_dsn)
+        pass_by(store, watched, 2, day=0)
+        pass_by(forked_store, watched, 3, day=0, direction="out")
+        question = Question(watched, 0)
+        assert question.ask(engine, cached) == question.truth(engine)
+        assert question.ask(forked, cached) == question.truth(forked)
+        assert question.truth(forked) != question.truth(engine)
+        forked.dispose()
+        forked_store.close()
+        cache.close()
+        with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+            connection.execute("drop database forked with (force)")
 
 
 def test_while_crossings_come_and_redis_goes_and_is_emptied_no_answer_is_older_than_its_question(
