@@ -1,6 +1,6 @@
 """Pictures of crossings: stored once, beside a crossing that is there, and found by its id."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -56,9 +56,9 @@ def add(session: Session, store: FileStore, pictures: Collection[Evidence]) -> s
     )
     crossings = {row.event_id: row for row in session.scalars(query)}
     shown = set(session.scalars(select(EvidenceRow.event_id).where(EvidenceRow.event_id.in_(crossings))))
-    for picture in pictures:
-        if picture.event_id in crossings and picture.event_id not in shown:
-            _add(session, store, picture, crossings[picture.event_id])
+    new = {picture.event_id: picture for picture in pictures if picture.event_id in crossings.keys() - shown}
+    if new:
+        _add(session, store, new, crossings)
     return set(crossings)
 
 
@@ -97,21 +97,25 @@ def of_crossing(session: Session, event_id: UUID) -> ShownEvidence:
     )
 
 
-def _add(session: Session, store: FileStore, picture: Evidence, crossing: CrossingRow) -> None:
-    filename = f"{picture.event_id}.jpg"
-    file = files.keep(session, store, picture.jpeg, kind="evidence", filename=filename, mime_type=JPEG)
-    session.execute(
-        insert(EvidenceRow)
-        .values(
-            event_id=crossing.event_id,
-            occurred_at=crossing.occurred_at,
-            camera_id=crossing.camera_id,
-            zone_id=crossing.zone_id,
-            file_id=file.id,
-            model=crossing.model,
-            seen_at=to_datetime(picture.seen_ns),
-            box=list(picture.box),
-            trajectory=[[point.after_ms, round(point.x, 4), round(point.y, 4)] for point in picture.trajectory],
-        )
-        .on_conflict_do_nothing(constraint="uq_evidence_tenant_id_event_id")
-    )
+def _add(
+    session: Session, store: FileStore, new: Mapping[UUID, Evidence], crossings: Mapping[UUID, CrossingRow]
+) -> None:
+    files.lock_for_adding(session)
+    stored = {event_id: store.put(picture.jpeg, mime_type=JPEG) for event_id, picture in new.items()}
+    named = {f"{event_id}.jpg": file for event_id, file in stored.items()}
+    file_ids = files.add_all(session, named, kind="evidence", mime_type=JPEG)
+    rows = [
+        {
+            "event_id": event_id,
+            "occurred_at": crossings[event_id].occurred_at,
+            "camera_id": crossings[event_id].camera_id,
+            "zone_id": crossings[event_id].zone_id,
+            "file_id": file_ids[stored[event_id].path],
+            "model": crossings[event_id].model,
+            "seen_at": to_datetime(picture.seen_ns),
+            "box": list(picture.box),
+            "trajectory": [[point.after_ms, round(point.x, 4), round(point.y, 4)] for point in picture.trajectory],
+        }
+        for event_id, picture in new.items()
+    ]
+    session.execute(insert(EvidenceRow).on_conflict_do_nothing(constraint="uq_evidence_tenant_id_event_id"), rows)

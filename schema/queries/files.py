@@ -5,6 +5,7 @@ gone. Whoever adds a row holds a shared lock from before the file is written unt
 deletes files holds it alone, so that no file is deleted that somebody is just adding a row for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Literal, cast
@@ -88,6 +89,35 @@ def add(
         set_={**values, "expires_at": func.nullif(later, text("'infinity'"))},
     )
     return _kept(session.scalars(statement.returning(FileRow), execution_options={"populate_existing": True}).one())
+
+
+def add_all(session: Session, stored: Mapping[str, Stored], *, kind: FileKind, mime_type: str) -> dict[str, int]:
+    """Make rows for files that lie under their checksum and never expire by themselves, where they have none yet.
+
+    Args:
+        session: it holds the lock for adding since before the files were written.
+        stored: the files by filename.
+        kind: of all of them.
+        mime_type: of all of them.
+
+    Returns:
+        Ids of the rows by path.
+    """
+    rows = [
+        {
+            "kind": kind,
+            "filename": filename,
+            "path": file.path,
+            "size": file.size,
+            "mime_type": mime_type,
+            "sha256": file.sha256,
+        }
+        for filename, file in stored.items()
+    ]
+    session.execute(insert(FileRow).on_conflict_do_nothing(constraint="uq_files_tenant_id_kind_path"), rows)
+    paths = [file.path for file in stored.values()]
+    found = select(FileRow.path, FileRow.id).where(FileRow.kind == kind, FileRow.path.in_(paths))
+    return {path: row_id for path, row_id in session.execute(found)}
 
 
 def listing(session: Session, *, kind: FileKind | None = None, limit: int = 100) -> list[KeptFile]:

@@ -107,6 +107,7 @@ def test_a_video_taken_on_its_side_stands_upright(tmp_path: Path) -> None:
     assert upright[:12, -12:].min() > 200
     assert rgb[:6, -6:].min() > 200
     assert upright[:12, :12].max() < 60
+    assert frame.picture.cut((52, 0, 64, 12), 6, 6).min() > 200
 
 
 def test_probing_reads_the_header(video: Path) -> None:
