@@ -41,8 +41,8 @@ def job_plan(dsn: str, storage: StorageSettings) -> JobPlan:
 
 def open_handlers(dsn: str, storage: StorageSettings) -> Mapping[Kind, Handler]:
     """The handlers; nothing is connected yet."""
-    # A handler has at most two connections at a time.
-    engine, store = open_engine(dsn, pool_size=10), open_storage(storage)
+    # One of each kind may run at a time; archiving takes two connections, the others one.
+    engine, store = open_engine(dsn, pool_size=6), open_storage(storage)
     return {
         "backfill": partial(backfill, engine=engine),
         "export": lambda task: export(task, engine=engine, store=store, now_ns=time.time_ns()),

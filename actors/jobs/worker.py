@@ -70,7 +70,8 @@ class JobWorker:
             lease_s: after a silence of this long a job is another worker's to take; it is renewed five times as often.
             on_ended: called after each attempt.
         """
-        self._engine = open_engine(dsn, pool_size=2 * len(handlers) + 1)
+        # Every transaction here is short, so handlers and those who renew their leases share.
+        self._engine = open_engine(dsn, pool_size=max(2, len(handlers)))
         self._handlers = handlers
         self._holder = holder
         self._lease_s = lease_s

@@ -154,6 +154,7 @@ _DUE: Final = text(
     "select id from jobs where state = 'queued' and told_at is null and available_at <= clock_timestamp()"
     " order by id limit 1000 for update skip locked"
 )
+# Both conditions on the outbox, because its index knows the first one.
 _IS_UNTAKEN = (
     " (state = 'queued' and available_at < clock_timestamp() - make_interval(secs => :for_s)"
     " or state = 'running' and lease_expires_at < clock_timestamp() - make_interval(secs => :for_s))"

@@ -1,6 +1,7 @@
 """Jobs are done once, whatever happens to workers, messages and the broker."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from schema.errors import BadInput, StoreUnavailable
 from schema.names import JOBS_EXCHANGE, jobs_queue
 from schema.queries import job_leases, jobs
 from schema.tenants import DEFAULT_TENANT_ID
+from tests.door import Door
 from tests.integration.job_bench import ARGUMENTS, KIND, JobBench, eventually
 
 pytestmark = pytest.mark.integration
@@ -261,3 +263,42 @@ def test_periodic_jobs_are_requested_once_a_period_by_however_many(bench: JobBen
 def depth(bench: JobBench) -> int:
     with pika.BlockingConnection(bench.parameters) as connection:
         return connection.channel().queue_declare(jobs_queue(KIND), passive=True).method.message_count
+
+
+def test_a_broker_that_lost_everything_gets_its_queues_and_messages_again(services, bench: JobBench):
+    done = []
+    with bench.relaying():
+        job = bench.request()
+        eventually(lambda: depth(bench) == 1, "the message")
+        services.rabbitmq.stop()
+        shutil.rmtree(services.rabbitmq.folder / "data")
+        services.rabbitmq.start()
+        with bench.working(lambda task: done.append(task.job.id) or {}):
+            assert bench.ended(job).state == "done"
+    assert done == [job.id]
+
+
+def test_a_job_whose_connection_breaks_in_the_middle_is_done_once(services, bench: JobBench):
+    begun, go_on, effects = threading.Event(), threading.Event(), []
+
+    def work(task):
+        begun.set()
+        go_on.wait(20)
+        effects.append(task.job.id)
+        return {}
+
+    job = bench.request()
+    with Door(services.rabbitmq.port) as door, bench.relaying():
+        through = JobBench(
+            bench.dsn, bench.amqp_url.replace(f":{services.rabbitmq.port}/", f":{door.port}/"), bench.engine
+        )
+        with through.working(work, lease_s=2.0):
+            assert begun.wait(20)
+            door.shut()
+            with bench.working(lambda task: effects.append(-task.job.id) or {}, holder="other", lease_s=2.0):
+                eventually(lambda: depth(bench) == 0, "the message in other hands")
+                door.open()
+                go_on.set()
+                assert bench.ended(job).holder == "one"
+                eventually(lambda: depth(bench) == 0, "an empty queue")
+    assert effects == [job.id]
