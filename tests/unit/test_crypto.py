@@ -41,9 +41,7 @@ def test_a_value_moved_to_another_column_does_not_open():
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(
-        BadInput, match=r"key 'new', which sealed cameras\.source_sealed, is not among .* \(old\)"
-    ):
+    with pytest.raises(BadInput, match=r"key 'new', which sealed cameras\.source_sealed, is not among .* \(old\)"):
         CAMERA_SOURCE.open(BEFORE, CAMERA_SOURCE.seal(AFTER, ADDRESS))
 
 
