@@ -21,9 +21,16 @@ def digest_of(*parts: object) -> str:
 class Answers:
     """Remembers answers as bytes, compressed. Safe to call from several threads."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, *, on_answer: Callable[[bool], None]) -> None:
+        """Know nothing but what lies in Redis.
+
+        Args:
+            cache: where answers lie.
+            on_answer: told of every answer whether it was remembered, for metrics.
+        """
         self._cache = cache
         self._flights = Flights(cache)
+        self._on_answer = on_answer
 
     def get(self, tenant_id: int, digest: str, fetch: Callable[[], bytes]) -> bytes:
         """The answer of this name, remembered or fetched; of many who miss it at once, one fetches it.
@@ -37,12 +44,15 @@ class Answers:
             Exception: what ``fetch`` raises.
         """
         key = ANSWER.key(tenant_id, digest)
+        fetched = False
 
         def find() -> bytes | None:
             known: Any = self._cache.ask(lambda redis: redis.get(key))
             return None if known is None else zlib.decompress(known)
 
         def fetch_and_keep() -> bytes:
+            nonlocal fetched
+            fetched = True
             answer = fetch()
             packed = zlib.compress(answer, level=1)
             if len(packed) <= MAX_BYTES:
@@ -50,8 +60,10 @@ class Answers:
                     self._cache.ask(lambda redis: redis.set(key, packed, ex=ANSWER.ttl_s))
             return answer
 
+        known = None
         with suppress(CacheAway):
             known = find()
-            if known is not None:
-                return known
-        return self._flights.once(f"{tenant_id}-{digest}", find, fetch_and_keep)
+        if known is None:
+            known = self._flights.once(f"{tenant_id}-{digest}", find, fetch_and_keep)
+        self._on_answer(not fetched)
+        return known

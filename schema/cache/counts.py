@@ -9,7 +9,7 @@ goes on.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from schema.cache.client import Cache
 from schema.cache.flags import CACHED_COUNTS, Flags
 from schema.events import Totals
 from schema.queries import counts
-from schema.queries.counts import SECONDS, CountBucket, Resolution
+from schema.queries.counts import CountBucket, Resolution
 from schema.queries.history import HISTORY
+from schema.queries.steps import Steps
 from schema.times import DAY_NS, to_datetime
 
 _FORMAT = 1
@@ -32,8 +33,17 @@ _FORMAT = 1
 class CachedCounts:
     """``schema.queries.counts`` with a memory. Safe to call from several threads."""
 
-    def __init__(self, cache: Cache, flags: Flags) -> None:
-        self._answers = Answers(cache)
+    def __init__(
+        self, cache: Cache, flags: Flags, *, on_answer: Callable[[bool], None] = lambda _remembered: None
+    ) -> None:
+        """Remember nothing but what lies in Redis.
+
+        Args:
+            cache: where answers lie.
+            flags: whether to remember at all.
+            on_answer: told of every answer whether it was remembered, for metrics.
+        """
+        self._answers = Answers(cache, on_answer=on_answer)
         self._flags = flags
 
     def buckets(
@@ -78,8 +88,7 @@ class CachedCounts:
         # A time that ends before it begins is refused there.
         if to_ns <= from_ns or not self._flags.on(CACHED_COUNTS):
             return fetch()
-        step_ns = SECONDS[resolution] * 10**9
-        first_ns, last_ns = from_ns // step_ns * step_ns, -(-to_ns // step_ns) * step_ns
+        first_ns, last_ns = Steps.covering(resolution, from_ns=from_ns, to_ns=to_ns).ends_ns
         state = _read_state(session, first_ns, last_ns, camera_ids, rules)
         digest = digest_of("counts", _FORMAT, first_ns, last_ns, resolution, fill, *state)
         return _unpack(self._answers.get(tenant_id, digest, lambda: _pack(fetch())))

@@ -67,7 +67,7 @@ TOTALS = Family(
     pattern=f"{PREFIX}:totals:<camera>",
     type="hash",
     ttl_s=DAY_S,
-    bound="a key a camera, a field a rule; those no longer in force fade",
+    bound="a key a camera, a field a version of a rule",
     owner="actors.sinks.redis",
     lost="rebuilt from PostgreSQL within a second of a restart, else within the hour",
 )

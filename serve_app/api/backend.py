@@ -99,7 +99,7 @@ async def open_backend(
             feeding=feeding,
             metrics=metrics,
             cache=cache,
-            counts=CachedCounts(cache, Flags(cache)),
+            counts=CachedCounts(cache, Flags(cache), on_answer=metrics.note_answer),
             day_totals=DayTotals(cache),
         )
     finally:

@@ -2,7 +2,7 @@
 
 import time
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -20,9 +20,19 @@ class ApiMetrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=self.registry,
         )
+        self._answers = Counter(
+            "turnstile_api_count_answers",
+            "Answers about counts: remembered, or summed up in PostgreSQL.",
+            ("source",),
+            registry=self.registry,
+        )
         self.websocket_clients = Gauge(
             "turnstile_api_websocket_clients", "Clients of the live WebSocket.", registry=self.registry
         )
+
+    def note_answer(self, remembered: bool) -> None:
+        """Count an answer about counts."""
+        self._answers.labels("memory" if remembered else "store").inc()
 
 
 class MeasureRequests:

@@ -1,6 +1,7 @@
 """Sessions, locks, flags and camera status on a real Redis that goes away and is emptied."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -9,11 +10,12 @@ from sqlalchemy import Engine
 
 from actors.sinks.postgres import PostgresStore
 from actors.sinks.redis import RedisSink
+from cluster.services import Services
 from schema.cache import census, statuses
 from schema.cache.answers import Answers
 from schema.cache.client import Cache, CacheAway
 from schema.cache.counts import CachedCounts
-from schema.cache.families import FAMILIES, FENCE, LOCK, SESSION, STATUS, TODAY, family_of
+from schema.cache.families import FAMILIES, FENCE, FLIGHT, LOCK, SESSION, STATUS, TODAY, family_of
 from schema.cache.flags import CACHED_COUNTS, Flags
 from schema.cache.locks import Locks
 from schema.cache.sessions import SessionCache
@@ -134,7 +136,7 @@ def test_a_redis_that_says_nothing_is_waited_for_once_and_not_by_every_request()
 
 
 def test_a_full_redis_is_a_miss_and_not_an_error(redis: OwnRedis, cache: Cache):
-    answers = Answers(cache)
+    answers = Answers(cache, on_answer=lambda _: None)
     redis.client.config_set("maxmemory", 1)
     redis.client.config_set("maxmemory-policy", "noeviction")
     try:
@@ -144,6 +146,41 @@ def test_a_full_redis_is_a_miss_and_not_an_error(redis: OwnRedis, cache: Cache):
         redis.client.config_set("maxmemory", 0)
     assert answers.get(1, "digest", lambda: b"answer") == b"answer"
     assert any(key.startswith("turnstile:answer:1:digest") for key in redis.all_keys())
+
+
+def test_when_the_one_who_fetches_dies_another_does(redis: OwnRedis, cache: Cache):
+    heard: list[bool] = []
+    answers = Answers(cache, on_answer=heard.append)
+    redis.client.set(FLIGHT.key("1-digest"), "somebody else", px=300)
+    began_s = time.monotonic()
+    assert answers.get(1, "digest", lambda: b"answer") == b"answer"
+    assert 0.2 < time.monotonic() - began_s < 3
+    assert answers.get(1, "digest", lambda: b"answer") == b"answer"
+    assert heard == [False, True]
+
+
+def test_who_waits_takes_what_the_other_process_fetched(redis: OwnRedis, cache: Cache):
+    answers, other = (Answers(cache, on_answer=lambda _: None) for _ in range(2))
+
+    def fetch() -> bytes:
+        waiting.start()
+        time.sleep(0.2)
+        return b"answer"
+
+    def must_not_fetch() -> bytes:
+        raise AssertionError("fetched twice")
+
+    found: list[bytes] = []
+    waiting = threading.Thread(target=lambda: found.append(other.get(1, "digest", must_not_fetch)))
+    answers.get(1, "digest", fetch)
+    waiting.join()
+    assert found == [b"answer"]
+
+
+def test_our_own_server_forgets_answers_before_it_is_full(services: Services):
+    cache = Cache(services.redis.url)
+    assert census.take(cache).warnings == ()
+    cache.close()
 
 
 # Locks
