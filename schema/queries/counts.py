@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from schema.errors import BadInput
 from schema.events import Totals
 from schema.queries import counted, watched
 from schema.queries.counted import Counted
 from schema.queries.steps import SECONDS, Resolution, Steps
 
-__all__ = ["MAX_BUCKETS", "SECONDS", "CountBucket", "CountSeries", "Resolution", "buckets", "series"]
-
-MAX_BUCKETS = 100_000
+__all__ = ["SECONDS", "CountBucket", "CountSeries", "Resolution", "buckets", "series"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,14 +137,8 @@ def series(
         fill: give buckets in which nothing was counted too, for every rule not retired before ``from_ns``.
 
     Raises:
-        BadInput: the time ends before it begins, or is too long for the resolution (more than MAX_BUCKETS a rule).
+        BadInput: the time ends before it begins, or is too long for the resolution (``Steps.covering``).
     """
-    if to_ns <= from_ns:
-        raise BadInput("the time asked for ends before it begins: give 'from' before 'to'")
-    if (to_ns - from_ns) // (SECONDS[resolution] * 10**9) > MAX_BUCKETS:
-        raise BadInput(
-            f"that is more than {MAX_BUCKETS} buckets of a {resolution}: ask for longer buckets or less time"
-        )
     steps = Steps.covering(resolution, from_ns=from_ns, to_ns=to_ns)
     asked = _asked(session, steps, camera_ids, rules)
     found = counted.read(session, [zone_id for rule in asked for zone_id in rule.zone_ids], steps)

@@ -6,10 +6,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from schema.errors import BadInput
 from schema.times import to_datetime
 
 Resolution = Literal["minute", "5min", "15min", "hour", "day", "week", "month"]
 
+MAX_BUCKETS: Final = 100_000
 _DAY_S: Final = 86400
 
 SECONDS: Final[dict[Resolution, int]] = {
@@ -41,7 +43,17 @@ class Steps:
 
     @classmethod
     def covering(cls, resolution: Resolution, *, from_ns: int, to_ns: int) -> "Steps":
-        """The buckets that touch ``from_ns`` <= time < ``to_ns``, which must not be empty."""
+        """The buckets that touch ``from_ns`` <= time < ``to_ns``.
+
+        Raises:
+            BadInput: the time ends before it begins, or is too long for the resolution (more than MAX_BUCKETS).
+        """
+        if to_ns <= from_ns:
+            raise BadInput("the time asked for ends before it begins: give 'from' before 'to'")
+        if (to_ns - from_ns) // (SECONDS[resolution] * 10**9) > MAX_BUCKETS:
+            raise BadInput(
+                f"that is more than {MAX_BUCKETS} buckets of a {resolution}: ask for longer buckets or less time"
+            )
         first_s, last_s = from_ns // 10**9, -(-to_ns // 10**9)
         if resolution == "month":
             first, last = (_month(second) for second in (first_s, last_s - 1))
@@ -58,9 +70,14 @@ class Steps:
         return len(self.edges_s) - 1
 
     @property
+    def ends_ns(self) -> tuple[int, int]:
+        """Where the first one begins, and where the last one ends."""
+        return int(self.edges_s[0]) * 10**9, int(self.edges_s[-1]) * 10**9
+
+    @property
     def bounds(self) -> dict[str, object]:
         """Begin and end as the bind values ``from`` and ``to``, and the UTC days that have a part in it."""
-        first, last = (to_datetime(int(self.edges_s[i]) * 10**9) for i in (0, -1))
+        first, last = map(to_datetime, self.ends_ns)
         return {"from": first, "to": last, "first_day": first.date(), "last_day": last.date()}
 
     @property
