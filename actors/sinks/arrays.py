@@ -63,7 +63,11 @@ def moments(ns: Sequence[int]) -> Moments:
 
 def microseconds(ns: Sequence[int]) -> NDArray[np.int64]:
     """Nanoseconds since 1970 UTC as microseconds since 2000 UTC, rounded down; int64, shape (N,)."""
-    return np.array(ns, np.int64) // 1000 - YEAR_2000_US
+    try:
+        whole_us = np.array(ns, np.int64) // 1000
+    except OverflowError:  # before 1677 or after 2262: a camera whose clock is wrong
+        whole_us = np.array([value // 1000 for value in ns], np.int64)
+    return whole_us - YEAR_2000_US
 
 
 class _ColumnDumper(Dumper):
