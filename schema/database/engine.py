@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 from psycopg import errors
 from sqlalchemy import URL, Engine, create_engine, make_url
@@ -18,7 +19,7 @@ SILENCE_S = 15
 _PLANS = {True: "-c plan_cache_mode=force_custom_plan", False: "-c plan_cache_mode=auto"}
 
 
-def open_engine(dsn: str, *, pool_size: int = 5, reads: bool = True) -> Engine:
+def open_engine(dsn: str, *, pool_size: int = 5, reads: bool = True, replica: bool = False) -> Engine:
     """A pool of checked connections; nothing is connected yet.
 
     They act as the role ``turnstile_app``, whoever logs in, and see no tenant's rows until a transaction names one.
@@ -26,15 +27,16 @@ def open_engine(dsn: str, *, pool_size: int = 5, reads: bool = True) -> Engine:
     Args:
         dsn: ``postgresql://…``, ``postgres://…`` or ``postgresql+psycopg://…``.
         pool_size: connections kept open, and no more than these are opened.
+        replica: whether the server is expected to be a replica.
         reads: whether partitioned tables are read by these connections, or only inserted into.
 
     Raises:
         BadInput: the address has another form.
     """
-    return make_engine(dsn, pool_size=pool_size, role=APP, reads=reads)
+    return make_engine(dsn, pool_size=pool_size, role=APP, reads=reads, replica=replica)
 
 
-def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = True) -> Engine:
+def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = True, replica: bool = False) -> Engine:
     """As ``open_engine``, acting as another role; None: as whoever logs in, which is what migrations need.
 
     Raises:
@@ -43,7 +45,7 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = Tru
     url = _url(dsn)
     options = url.query.get("options", "")
     own = (_PLANS[reads],) if role is None else (_PLANS[reads], f"-c role={role}")
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -57,24 +59,41 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = Tru
             "keepalives_idle": SILENCE_S,
             "tcp_user_timeout": SILENCE_S * 1000,
             "options": " ".join((*([options] if isinstance(options, str) else options), *own)),
+            **_primary_only(url, replica),
         },
     )
+    # Called for every pooled connection before it is used again. A primary may have been demoted, and a replica
+    # promoted, while the connection lay in the pool: then it is closed, and another one is opened.
+    engine.dialect.do_ping = lambda dbapi_connection: _is_still(replica, dbapi_connection)
+    return engine
 
 
 @contextmanager
 def unavailable_as_retryable(engine: Engine) -> Generator[None]:
-    """Turn what passes by itself into ``StoreUnavailable``.
-
-    That is: no connection, restart, deadlock, demotion, a partition that was made while a row was on its way.
-    """
+    """Turn what passes by itself (no connection, restart, deadlock, demotion) into ``StoreUnavailable``."""
     try:
         yield
     except PoolTimeout as error:
         raise StoreUnavailable(f"PostgreSQL at {place_of(engine.url)} has no free connection") from error
     except DBAPIError as error:
-        if not (isinstance(error, OperationalError) or error.connection_invalidated or _passes(error)):
+        if not (isinstance(error, OperationalError) or error.connection_invalidated or _is_read_only(error)):
             raise
         raise StoreUnavailable(f"PostgreSQL at {place_of(engine.url)} did not answer: {reason_of(error)}") from error
+
+
+def _primary_only(url: URL, replica: bool) -> dict[str, str]:
+    """Of several hosts the one that takes writes, unless the address says otherwise."""
+    several = isinstance(url.query.get("host"), tuple) or "," in (url.host or "")
+    return {"target_session_attrs": "read-write"} if several and not replica and "target_session_attrs" not in url.query else {}
+
+
+def _is_still(replica: bool, connection: Any) -> bool:
+    connection.autocommit = True  # or there would be a transaction to end
+    try:
+        return connection.execute("select pg_is_in_recovery()").fetchone() == (replica,)
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
 
 
 def place_of(url: URL) -> str:
@@ -102,13 +121,6 @@ def _url(dsn: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def _passes(error: DBAPIError) -> bool:
-    match error.orig:
-        case errors.ReadOnlySqlTransaction():
-            # The server has just been demoted: its successor will take the same transaction.
-            return True
-        case errors.CheckViolation() as refused:
-            # No check has refused the row, but the default partition: its time has got a partition meanwhile.
-            return refused.diag.constraint_name is None
-        case _:
-            return False
+def _is_read_only(error: DBAPIError) -> bool:
+    """Whether the server has just been demoted: its successor will take the same transaction."""
+    return isinstance(error.orig, errors.ReadOnlySqlTransaction)

@@ -3,8 +3,9 @@
 They run as the owner for whoever may call them, and can do nothing but make partitions that the calendar has.
 """
 
-# Beside the table and then attached: "create table … partition of" would lock out every reader and writer of the whole
-# table, this locks nothing but the DEFAULT partition, which must be looked through.
+# Beside the table and then attached: "create table … partition of" would lock out every reader of the whole table, this
+# locks out those of the DEFAULT partition, which must be looked through. Writers wait too, or a row on its way to the
+# DEFAULT partition would find itself refused there.
 _NEW = """
 create function new_partition(parent text, first timestamptz, last timestamptz) returns text
 language plpgsql as $$
@@ -45,6 +46,7 @@ begin
     return name;
 end $$;
 
+-- Whoever calls it has locked out writers. A later revision replaces it.
 create function attach_partition(parent text, partition text, first timestamptz, last timestamptz) returns void
 language plpgsql as $$
 begin
@@ -63,6 +65,7 @@ declare
 begin
     name := public.new_partition(parent, first, last);
     if name is not null then
+        execute format('lock table only public.%I in share row exclusive mode', parent);
         perform public.attach_partition(parent, name, first, last);
     end if;
     return true;
@@ -94,6 +97,7 @@ begin
     select string_agg(quote_ident(attname), ', ' order by attnum) into columns
     from pg_attribute
     where attrelid = format('public.%I', parent)::regclass and attnum > 0 and not attisdropped and attgenerated = '';
+    execute format('lock table only public.%I in share row exclusive mode', parent);
     execute format('lock table %s in access exclusive mode', rest);
     -- To move a row is not to change it.
     execute format('alter table %s disable trigger user', rest);
