@@ -16,10 +16,10 @@ from actors.jobs.task import Cancelled
 from actors.jobs.worker import ATTEMPTS
 from actors.queue import dead_letters
 from schema.database import across_tenants, open_engine, owner_transaction, transaction
-from schema.errors import BadInput, StoreUnavailable
+from schema.errors import BadInput, NotFound, StoreUnavailable
 from schema.names import JOBS_EXCHANGE, jobs_queue
-from schema.queries import job_leases, jobs
-from schema.tenants import DEFAULT_TENANT_ID
+from schema.queries import job_leases, jobs, tenants
+from schema.tenants import DEFAULT_TENANT_ID, Tenant
 from tests.door import Door
 from tests.integration.job_bench import ARGUMENTS, KIND, JobBench, eventually
 
@@ -258,6 +258,23 @@ def test_periodic_jobs_are_requested_once_a_period_by_however_many(bench: JobBen
         assert [job.key for job in jobs.listing(session)] == ["rollup:2027-01-15T08:05Z", "rollup:2027-01-15T08:00Z"]
     for keeper in keepers:
         keeper.close()
+
+
+def test_jobs_of_another_tenant_are_done_and_not_seen(bench: JobBench):
+    with owner_transaction(bench.engine) as session:
+        other = tenants.add(session, Tenant(name="other")).id
+    with transaction(bench.engine, other) as session:
+        theirs = jobs.request(session, KIND, ARGUMENTS)
+    seen = []
+    with bench.at_work(lambda task: seen.append(task.job.tenant_id) or {}):
+        bench.ended(bench.request())
+        eventually(lambda: other in seen, "the other tenant's job")
+    with pytest.raises(NotFound, match=f"no job {theirs.id}"):
+        bench.get(theirs)
+    with pytest.raises(NotFound), transaction(bench.engine, DEFAULT_TENANT_ID) as session:
+        jobs.cancel(session, theirs.id)
+    with transaction(bench.engine, other) as session:
+        assert [job.tenant_id for job in jobs.listing(session)] == [other]
 
 
 def depth(bench: JobBench) -> int:
