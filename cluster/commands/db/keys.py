@@ -33,7 +33,7 @@ def rotate_keys(
         migrate(services.endpoints.postgres_owner_dsn)
         if new_key is not None:
             _add_key(new_key)
-        engine = open_engine(services.endpoints.postgres_owner_dsn, pool_size=1)
+        engine = open_engine(services.endpoints.postgres_dsn, pool_size=1)
         try:
             newest = keyring().newest
             old = sum(count for key_id, count in usage(engine).items() if key_id != newest)
