@@ -11,6 +11,7 @@ from typing import Self
 import s3fs
 from botocore.exceptions import BotoCoreError
 
+from tests.certificate import make_certificate
 from tests.ports import free_ports
 
 ACCESS_KEY = "turnstile"
@@ -23,11 +24,11 @@ _MAY = ["Admin", "Read", "Write", "List", "Tagging"]
 
 
 class S3Server:
-    """SeaweedFS with one user; keeps its ports and its data over restarts."""
+    """SeaweedFS with one user, with and without TLS."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        names = [f"{role}.port{kind}" for role in _ROLES for kind in ("", ".grpc")]
+        names = [f"{role}.port{kind}" for role in _ROLES for kind in ("", ".grpc")] + ["s3.port.https"]
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -39,29 +40,39 @@ class S3Server:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def tls_endpoint(self) -> str:
+        return f"https://127.0.0.1:{self._ports['s3.port.https']}"
+
+    @property
+    def certificate(self) -> Path:
+        return self._folder / "certificate.pem"
+
     def start(self) -> None:
         """Start, and return when it takes a user's word."""
         self._folder.mkdir(parents=True, exist_ok=True)
         users = self._folder / "users.json"
         credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
         users.write_text(json.dumps({"identities": [{"name": "tests", "credentials": credentials, "actions": _MAY}]}))
+        certificate, key = make_certificate(self._folder)
         listen = [f"-{name}={port}" for name, port in self._ports.items()]
         with (self._folder / "weed.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     _WEED, "server", f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listen,
                     "-s3", f"-s3.config={users}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+                    f"-s3.cert.file={certificate}", f"-s3.key.file={key}",
                     "-volume.max=1000", "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0",
                     "-master.telemetry=false", "-s3.allowDeleteBucketNotEmpty", "-s3.autoCreateBucket=false",
                 ],
                 stdout=log,
                 stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + _START_S
-        while not self._serves():
-            assert self._process.poll() is None, f"the S3 server ended: see {self._folder / 'weed.log'}"
-            assert time.monotonic() < deadline, "the S3 server did not start in time"
-            time.sleep(0.1)
+        try:
+            self._wait_until_it_serves(self._process)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         if self._process is not None:
@@ -86,6 +97,13 @@ class S3Server:
             use_listings_cache=False,
             skip_instance_cache=True,
         )
+
+    def _wait_until_it_serves(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_S
+        while not self._serves():
+            assert process.poll() is None, f"the S3 server ended: see {self._folder / 'weed.log'}"
+            assert time.monotonic() < deadline, "the S3 server did not start in time"
+            time.sleep(0.1)
 
     def _serves(self) -> bool:
         try:

@@ -36,6 +36,8 @@ def classed(place: str, path: str = "") -> Iterator[None]:
 
 def _classed(error: Exception, place: str, path: str) -> TurnstileError | None:
     code = _s3_code(error)
+    if type(error).__module__.partition(".")[0] in ("botocore", "aiohttp"):
+        return _of_client(error, place)
     if code == "NoSuchBucket":
         return Permanent(f"{place} is not there: make it, or correct storage.url")
     if isinstance(error, FileNotFoundError):
@@ -49,21 +51,18 @@ def _classed(error: Exception, place: str, path: str) -> TurnstileError | None:
         if error.errno in _WRONG:
             return Permanent(f"{place} does not take '{path}': {error.strerror or type(error).__name__}")
         return StoreUnavailable(f"{place} did not answer: {error.strerror or type(error).__name__}")
-    return _of_botocore(error, place)
+    return None
 
 
-def _of_botocore(error: Exception, place: str) -> TurnstileError | None:
-    """Errors of the S3 client that never reached a server; imported late, as folders do without the client."""
-    from aiohttp import ClientError as HttpError
+def _of_client(error: Exception, place: str) -> TurnstileError:
+    """Errors of the S3 client itself, some of which are also OSErrors; folders do without importing it."""
     from botocore import exceptions as boto
 
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
         return Permanent(f"{place} wants credentials: set storage.access_key and storage.secret_key")
     if isinstance(error, (boto.SSLError, boto.ParamValidationError)):
         return Permanent(f"{place} cannot be used ({type(error).__name__}): correct storage.endpoint, url or ca")
-    if isinstance(error, (boto.BotoCoreError, boto.ClientError, HttpError)):
-        return StoreUnavailable(f"{place} did not answer: {type(error).__name__}")
-    return None
+    return StoreUnavailable(f"{place} did not answer: {type(error).__name__}")
 
 
 def _s3_code(error: Exception) -> str:

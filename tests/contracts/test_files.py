@@ -185,6 +185,17 @@ def test_wrong_credentials_are_refused_by_a_sentence_without_them(s3, wrong):
     assert "wrong-secret" not in repr(bucket_settings(s3, bucket, **wrong))
 
 
+def test_a_server_is_believed_by_its_certificate_only(s3):
+    s3.make_bucket(bucket := f"bucket-{uuid4().hex[:8]}")
+    settings = bucket_settings(s3, bucket, endpoint=s3.tls_endpoint, ca=s3.certificate)
+    store = open_storage(settings)
+    stored = store.put(b"hello", mime_type="text/plain")
+    assert b"".join(store.read(stored.path)) == b"hello"
+    stranger = open_storage(settings.model_copy(update={"ca": None}))
+    with pytest.raises(BadInput, match=r"bucket '.*' at 127\.0\.0\.1:\d+ cannot be used \(SSLError\): correct"):
+        stranger.check()
+
+
 def test_a_bucket_that_vanished_is_not_taken_for_an_empty_one(s3):
     s3.make_bucket(bucket := f"bucket-{uuid4().hex[:8]}")
     store = open_storage(bucket_settings(s3, bucket))
