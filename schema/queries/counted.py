@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from schema.queries.archived import Archived, Sums
 from schema.queries.steps import SECONDS, Steps
 from schema.times import DAY_NS, to_datetime
 
@@ -58,21 +59,28 @@ class Counted:
         )
 
 
-def read(session: Session, zone_ids: Sequence[int], steps: Steps) -> Counted:
-    """Everything that these versions of rules counted in these buckets, as far as PostgreSQL has it."""
+def read(session: Session, zone_ids: Sequence[int], steps: Steps, archived: Archived | None) -> Counted:
+    """Everything that these versions of rules counted in these buckets; without ``archived``, what PostgreSQL has."""
     asked = {"zone_ids": list(zone_ids), **steps.bounds}
     match steps.resolution:
         case "hour":
-            return _of_rows(_hours(session, asked)).between(steps.edges_s[0], steps.edges_s[-1])
+            return _of_rows(_hours(session, asked, archived)).between(steps.edges_s[0], steps.edges_s[-1])
         case "day" | "week":
             return _of_rows(session.execute(_DAYS, asked))
         case "month":
             return _of_rows(session.execute(_MONTHS, asked))
         case _:
-            return _of_rows(session.execute(_MINUTES, {**asked, "step_s": SECONDS[steps.resolution]}))
+            return _of_rows(_minutes(session, asked, SECONDS[steps.resolution], archived))
 
 
-def _hours(session: Session, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+def _minutes(session: Session, asked: dict[str, Any], step_s: int, archived: Archived | None) -> list[Sums]:
+    found = [tuple(row) for row in session.execute(_MINUTES, {**asked, "step_s": step_s})]
+    if archived is not None:
+        found += archived.counted(session, asked["zone_ids"], from_at=asked["from"], to_at=asked["to"], step_s=step_s)
+    return found
+
+
+def _hours(session: Session, asked: dict[str, Any], archived: Archived | None) -> list[Sums]:
     """Hours of days that are rolled up, and of the others from their minutes.
 
     The second statement may see later crossings than the first one: then it tells the later truth.
@@ -81,8 +89,20 @@ def _hours(session: Session, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
     days = session.execute(_PACKED_HOURS, {**asked, "midnight": midnight}).all()
     found = [hour for day in days if day.rolled_up for hour in _unpacked(day)]
     for run in _runs(day for day in days if not day.rolled_up):
-        found += session.execute(_HOURS_OF_DAYS, run).all()
+        found += (tuple(row) for row in session.execute(_HOURS_OF_DAYS, run))
+        found += _archived_hours(session, run, archived)
     return found
+
+
+def _archived_hours(session: Session, run: dict[str, Any], archived: Archived | None) -> Iterable[Sums]:
+    """A day of which some minutes came when the others were in a file already is not rolled up again."""
+    if archived is None:
+        return
+    wanted = set(zip(run["zone_ids"], run["days"], strict=True))
+    hours = archived.counted(session, run["zone_ids"], from_at=run["from"], to_at=run["to"], step_s=_HOUR_S)
+    for hour in hours:
+        if (hour[0], to_datetime(hour[1] * 10**9).date()) in wanted:
+            yield hour
 
 
 def _unpacked(day: Row[Any]) -> Iterable[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from schema.events import Totals
 from schema.queries import counted, watched
+from schema.queries.archived import Archived
 from schema.queries.counted import Counted
 from schema.queries.steps import SECONDS, Resolution, Steps
 
@@ -98,6 +99,7 @@ def buckets(
     camera_ids: Collection[int] | None = None,
     rules: Collection[str] | None = None,
     fill: bool = False,
+    archived: Archived | None = None,
 ) -> list[CountBucket]:
     """Counts in order of camera, rule and time, one value a bucket; takes and raises what ``series`` does."""
     found = series(
@@ -108,6 +110,7 @@ def buckets(
         camera_ids=camera_ids,
         rules=rules,
         fill=fill,
+        archived=archived,
     )
     return [bucket for one in found for bucket in one.buckets()]
 
@@ -121,11 +124,12 @@ def series(
     camera_ids: Collection[int] | None = None,
     rules: Collection[str] | None = None,
     fill: bool = False,
+    archived: Archived | None = None,
 ) -> list[CountSeries]:
     """Counts in order of camera and rule.
 
     Hours and longer come from the roll-ups, and from the minutes where these are not up to date; shorter buckets from
-    the minutes that are in PostgreSQL.
+    the minutes.
 
     Args:
         session: where to read.
@@ -135,16 +139,21 @@ def series(
         camera_ids: of these cameras, or of all.
         rules: at lines and zones of these names, or at all.
         fill: give buckets in which nothing was counted too, for every rule not retired before ``from_ns``.
+        archived: where minutes are that have left PostgreSQL, and then the session must be in one snapshot; without
+            it, the answer has none of them.
 
     Raises:
         BadInput: the time ends before it begins, or is too long for the resolution (``Steps.covering``).
+        Permanent: archived minutes that are part of the answer cannot be read.
+        StoreUnavailable: they cannot be read for now.
     """
     steps = Steps.covering(resolution, from_ns=from_ns, to_ns=to_ns)
     asked = _asked(session, steps, camera_ids, rules)
-    found = counted.read(session, [zone_id for rule in asked for zone_id in rule.zone_ids], steps)
+    found = counted.read(session, [zone_id for rule in asked for zone_id in rule.zone_ids], steps, archived)
     numbers = _numbers(found, [rule.zone_ids for rule in asked])
     added = _added(found, numbers * steps.count + steps.place(found.at_s))
-    covered = _covered(session, found, np.array([rule.camera_id for rule in asked], np.int64)[numbers], asked, steps)
+    row_cameras = np.array([rule.camera_id for rule in asked], np.int64)[numbers]
+    covered = _covered(session, found, row_cameras, asked, steps, archived)
     cuts = np.searchsorted(added.keys, np.arange(len(asked) + 1) * steps.count).tolist()
     result: list[CountSeries] = []
     for number, (rule, cut) in enumerate(zip(asked, pairwise(cuts), strict=True)):
@@ -242,11 +251,18 @@ def _added(found: Counted, keys: NDArray[np.int64]) -> _Added:
 
 
 def _covered(
-    session: Session, found: Counted, row_cameras: NDArray[np.int64], asked: Sequence[_Rule], steps: Steps
+    session: Session,
+    found: Counted,
+    row_cameras: NDArray[np.int64],
+    asked: Sequence[_Rule],
+    steps: Steps,
+    archived: Archived | None,
 ) -> dict[int, NDArray[np.float64]]:
     """Seconds watched in each bucket, by camera: as the intervals say, and as roll-ups saw it before these left."""
     fine = steps.days if steps.resolution == "week" else steps
-    covered = dict(watched.read(session, {rule.camera_id for rule in asked}, fine))
+    # Roll-ups remember what they saw; minutes have nothing but the intervals.
+    elsewhere = archived if SECONDS[steps.resolution] < SECONDS["hour"] else None
+    covered = dict(watched.read(session, {rule.camera_id for rule in asked}, fine, elsewhere))
     rolled_up = ~np.isnan(found.covered_s)
     for camera_id in np.unique(row_cameras[rolled_up]).tolist():
         rows = rolled_up & (row_cameras == camera_id)

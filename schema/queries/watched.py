@@ -1,22 +1,36 @@
 """How long cameras were watched in each of many buckets."""
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from schema.queries.archived import Archived, Interval
 from schema.queries.steps import Steps
 
 
-def read(session: Session, camera_ids: Collection[int], steps: Steps) -> Mapping[int, NDArray[np.float64]]:
-    """Seconds in which each camera was watched, float64 (N,) for the N buckets, as far as PostgreSQL has it.
+def read(
+    session: Session, camera_ids: Collection[int], steps: Steps, archived: Archived | None
+) -> Mapping[int, NDArray[np.float64]]:
+    """Seconds in which each camera was watched, float64 (N,) for the N buckets; without ``archived``, what is at hand.
 
     Runs of a camera that overlap count once. Cameras that were not watched at all are absent.
     """
-    rows = session.execute(_SPANS, {"camera_ids": list(camera_ids), **steps.bounds})
+    from_at, to_at = (cast(datetime, steps.bounds[name]) for name in ("from", "to"))
+    more: Sequence[Interval] = (
+        () if archived is None else archived.watched(session, camera_ids, from_at=from_at, to_at=to_at)
+    )
+    values = {
+        "camera_ids": list(camera_ids),
+        "more_cameras": [camera_id for camera_id, _, _ in more],
+        "more_from": [begin for _, begin, _ in more],
+        "more_to": [end for _, _, end in more],
+    }
+    rows = session.execute(_SPANS, {**values, **steps.bounds})
     edges = (steps.edges_s - steps.edges_s[0]).astype(np.float64)
     return {row.camera_id: _seconds(np.array(row.begins_s), np.array(row.ends_s), edges) for row in rows}
 
@@ -40,8 +54,14 @@ select camera_id,
     array_agg(extract(epoch from lower(span) - :from)::double precision order by span) as begins_s,
     array_agg(extract(epoch from upper(span) - :from)::double precision order by span) as ends_s
 from (
-    select camera_id, unnest(range_agg(tstzrange(from_at, to_at))) as span from coverage
-    where from_at < :to and to_at > :from and camera_id = any(:camera_ids)
+    select camera_id, unnest(range_agg(tstzrange(from_at, to_at))) as span
+    from (
+        select camera_id, from_at, to_at from coverage
+        where from_at < :to and to_at > :from and camera_id = any(:camera_ids)
+        union all
+        select * from unnest(
+            cast(:more_cameras as bigint[]), cast(:more_from as timestamptz[]), cast(:more_to as timestamptz[]))
+    ) intervals
     group by camera_id
 ) spans
 group by camera_id

@@ -1,7 +1,7 @@
 """Counts, crossings and coverage to let age, and ways to look at them wherever they are by now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -11,14 +11,19 @@ from sqlalchemy.orm import Session
 from schema.database import owner_transaction, transaction
 from schema.events import Totals
 from schema.geometry import Scene, parse_line, parse_zone
+from schema.ports import FileStore
 from schema.queries import cameras
 from schema.queries.cameras import Camera
 from schema.tenants import DEFAULT_TENANT_ID
+from schema.tiers import archives, parquet
+from schema.tiers.kinds import COUNTS
 from schema.times import to_ns
 
 TODAY = date(2026, 11, 23)
 NOW_NS = to_ns(datetime(2026, 11, 23, 2, tzinfo=UTC))
 _SPACE = UUID(int=0)
+_SUMS = ("count_in", "count_out", "effective_in", "effective_out", "appeared", "lost", "dwell_s")
+_COUNTED = f"select bucket, {', '.join(_SUMS)} from counts_all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,26 +65,25 @@ def count(
     engine: Engine, camera: Aging, minutes: Mapping[datetime, Totals], tenant_id: int = DEFAULT_TENANT_ID
 ) -> None:
     """Count at the camera's line as the store does: a minute that is there is added to."""
-    names = ("count_in", "count_out", "effective_in", "effective_out", "appeared", "lost", "dwell_s")
     with transaction(engine, tenant_id) as session:
-        for day in sorted({minute.date() for minute in minutes}):
+        for day in sorted({minute.date() for minute in minutes if minute.year >= 2000}):
             session.execute(
                 text("select ensure_partition('counting_results', :day, :next)"),
                 {"day": at(day, 0), "next": at(day, 1440)},
             )
         session.execute(
             text(
-                f"insert into counting_results (camera_id, zone_id, bucket, {', '.join(names)})"
-                f" values (:camera, :zone, :bucket, {', '.join(f':{name}' for name in names)})"
+                f"insert into counting_results (camera_id, zone_id, bucket, {', '.join(_SUMS)})"
+                f" values (:camera, :zone, :bucket, {', '.join(f':{name}' for name in _SUMS)})"
                 " on conflict on constraint uq_counting_results_zone_id_bucket do update set "
-                + ", ".join(f"{name} = counting_results.{name} + excluded.{name}" for name in names)
+                + ", ".join(f"{name} = counting_results.{name} + excluded.{name}" for name in _SUMS)
             ),
             [
                 {
                     "camera": camera.id,
                     "zone": camera.line,
                     "bucket": minute,
-                    **{name: getattr(totals, name) for name in names},
+                    **{name: getattr(totals, name) for name in _SUMS},
                 }
                 for minute, totals in minutes.items()
             ],
@@ -94,7 +98,7 @@ def some_minutes(day: date, minutes: Sequence[int] = (0, 7, 600, 1439)) -> dict[
             effective_in=minute % 7 - 1,
             effective_out=minute % 3,
             appeared=minute % 2,
-            dwell_s=minute * 1.001,
+            dwell_s=round(minute * 1.001, 3),
         )
         for minute in minutes
     }
@@ -143,3 +147,20 @@ def _stream(session: Session, camera: Aging, epoch: str, started_at: datetime, *
         ),
         {"camera": camera.id, "epoch": epoch, "at": started_at, "is_file": is_file},
     )
+
+
+def everything(engine: Engine, files: FileStore, tenant_id: int = DEFAULT_TENANT_ID) -> dict[datetime, Totals]:
+    """All counts of a tenant, from all tiers, by minute; dwell to the millisecond."""
+    with transaction(engine, tenant_id, one_snapshot=True) as session:
+        rows = [tuple(row) for row in session.execute(text(_COUNTED))]
+        kept = archives.current(session, "counting_results")
+    for archive in kept:
+        for table in parquet.read(files, archive.path, COUNTS, archive.contents.groups):
+            rows += [
+                (at, ci, co, ci - ui, co - uo, appeared, lost, dwell_ms / 1000)
+                for _, _, at, ci, co, ui, uo, appeared, lost, dwell_ms in zip(*table.to_pydict().values(), strict=True)
+            ]
+    found: dict[datetime, Totals] = {}
+    for moment, *sums in rows:
+        found[moment] = found.get(moment, Totals()) + Totals(**dict(zip(_SUMS, sums, strict=True)))
+    return {moment: replace(totals, dwell_s=round(totals.dwell_s, 3)) for moment, totals in found.items()}
