@@ -1,11 +1,13 @@
 """Counts over time out of the cache: exactly what PostgreSQL would answer, without summing up again.
 
 Every question is asked of one snapshot of PostgreSQL. Its first statement reads the *state* of all that the answer
-depends on: the rules asked for, the revision of each of their days, and when the cameras were watched. A day's revision
-grows in the very transaction that stores a crossing of that day. State and question together name the answer, so
-whatever lies under that name is right, and nobody has to be told when something changes: the next reader computes
-another name. There is no moment at which an old answer could be given, and answers about past days last while today
-goes on.
+depends on: the rules asked for, the revision of each of their days, and when the cameras were watched, also as roll-ups
+remember it. A day's revision grows in the very transaction that stores a crossing of that day. State and question
+together name the answer, so whatever lies under that name is right, and nobody has to be told when something changes:
+the next reader computes another name. There is no moment at which an old answer could be given, and answers about past
+days last while today goes on.
+
+Moving what has aged to other tiers changes no sums, and so no names.
 """
 
 import json
@@ -104,7 +106,7 @@ with rules as (
     where (cast(:camera_ids as bigint[]) is null or z.camera_id = any(:camera_ids))
       and (cast(:rules as text[]) is null or z.name = any(:rules))
 ), days as (
-    select zone_id, timestamp, revision from analytics
+    select zone_id, timestamp, revision, covered_s from analytics
     where type = 'counts' and period = 'day' and timestamp >= :first_day and timestamp < :to
       and zone_id in (select id from rules)
 ), watched as (
@@ -114,7 +116,7 @@ with rules as (
 select {history} as history,
     (select md5(string_agg(concat_ws('/', id, camera_id, camera, rule, type, retired_at), ',' order by id))
         from rules) as rules,
-    (select md5(string_agg(concat_ws('/', zone_id, timestamp, revision), ',' order by zone_id, timestamp))
+    (select md5(string_agg(concat_ws('/', zone_id, timestamp, revision, covered_s), ',' order by zone_id, timestamp))
         from days) as days,
     (select md5(string_agg(concat_ws('/', camera_id, from_at, to_at), ',' order by camera_id, from_at, to_at))
         from watched) as watched
