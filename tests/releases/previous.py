@@ -12,8 +12,9 @@ import sys
 import threading
 from dataclasses import asdict
 
-from actors.sinks.postgres import PostgresStore
 from actors.sinks.rabbitmq import OutboxRelay
+
+from actors.sinks.postgres import PostgresStore
 from schema.database import open_engine, transaction
 from schema.events import Crossing, Delivery, crossing_id
 from schema.geometry import Scene, parse_line, parse_zone
