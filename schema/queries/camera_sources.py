@@ -4,28 +4,32 @@
 addresses there: what is sealed counts only while ``source`` is the same address without its credentials.
 """
 
+from functools import lru_cache
+
+import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from schema.crypto import CAMERA_SOURCE, keyring
+from schema.errors import BadInput
 from schema.sources import without_credentials
 from schema.tables import CameraRow
 
+_log = structlog.get_logger(__name__)
+
 
 def source_of(row: CameraRow) -> str:
-    """The whole address.
+    """The whole address. Where the keys do not open it, the one without credentials, and the log says why.
 
-    Raises:
-        BadInput: the keys do not open it.
+    One camera whose key is lost must not hide the others.
     """
-    if row.source_sealed is None:
-        return row.source
-    opened = CAMERA_SOURCE.open(keyring(), row.source_sealed)
-    return opened if without_credentials(opened) == row.source else row.source
+    return _opened(row) or row.source
 
 
 def keep_source(row: CameraRow, source: str) -> bool:
     """Let the row hold this address, sealed if it carries credentials; False where it does so already.
+
+    What the keys do not open stays when the address is given back as ``source_of`` gave it.
 
     Raises:
         BadInput: there are no keys to seal with.
@@ -33,6 +37,8 @@ def keep_source(row: CameraRow, source: str) -> bool:
     shown = without_credentials(source)
     hides = shown != source
     if row.source == shown and hides == (row.source_sealed is not None) and source_of(row) == source:
+        return False
+    if row.source_sealed is not None and row.source == source and _opened(row) is None:
         return False
     row.source = shown
     row.source_sealed = CAMERA_SOURCE.seal(keyring(), source) if hides else None
@@ -51,7 +57,7 @@ def seal_plain_sources(session: Session, *, after_id: int, limit: int) -> tuple[
         The number to go on after (None: that was all), and how many were sealed.
 
     Raises:
-        BadInput: there are no keys to seal with, or they do not open what is there.
+        BadInput: there are no keys to seal with.
     """
     may_show_more = or_(CameraRow.source.contains("@"), CameraRow.source.contains("="))
     rows = session.scalars(
@@ -65,3 +71,21 @@ def seal_plain_sources(session: Session, *, after_id: int, limit: int) -> tuple[
     sealed = sum(keep_source(row, source_of(row)) for row in rows)
     session.flush()
     return (rows[-1].id if len(rows) == limit else None), sealed
+
+
+def _opened(row: CameraRow) -> str | None:
+    """What is sealed, if it is this row's address still and the keys open it."""
+    if row.source_sealed is None:
+        return None
+    try:
+        opened = CAMERA_SOURCE.open(keyring(), row.source_sealed)
+    except BadInput as error:
+        _report(row.id, str(error))
+        return None
+    return opened if without_credentials(opened) == row.source else row.source
+
+
+@lru_cache(maxsize=1024)
+def _report(camera_id: int, reason: str) -> None:
+    """Once, though cameras are listed every second."""
+    _log.error("A camera's address cannot be opened and is used without credentials", camera=camera_id, reason=reason)

@@ -17,6 +17,7 @@ from schema.errors import BadInput
 from schema.geometry import Scene
 from schema.queries import scenes
 from schema.queries.camera_sources import keep_source, source_of
+from schema.sources import without_credentials
 from schema.tables import CameraRow
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import to_datetime, to_ns
@@ -141,7 +142,7 @@ def put(session: Session, camera: Camera) -> Camera:
 
 
 def remove(session: Session, camera_id: int) -> None:
-    """Stop counting with a camera and free its name; its history stays.
+    """Stop counting with a camera, free its name and forget its credentials; its history stays.
 
     Raises:
         BadInput: there is none with this id, or it was removed before.
@@ -150,6 +151,7 @@ def remove(session: Session, camera_id: int) -> None:
     if row is None:
         raise BadInput(f"there is no camera {camera_id}: list the cameras to see which there are")
     row.enabled = False
+    row.source, row.source_sealed = without_credentials(row.source), None
     row.removed_at = func.now()
     session.flush()
     scenes.put(session, camera_id, NO_RULES)

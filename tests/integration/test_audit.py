@@ -90,7 +90,7 @@ def test_a_change_says_who_when_from_where_and_what(engine: Engine):
     )
     assert (removed.user_id, removed.ip_address) == (None, None)
     assert removed.new is not None
-    assert set(removed.new) == {"enabled", "removed_at"}
+    assert set(removed.new) == {"enabled", "removed_at", "source_sealed"}
 
 
 def insert_user(session: Session, name: str = "joe") -> int:

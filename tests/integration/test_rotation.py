@@ -202,6 +202,40 @@ def test_a_missing_or_wrong_key_is_named_before_anything_starts(engine: Engine, 
     check_keys(engine)
 
 
+def test_a_camera_whose_key_is_lost_hides_no_other_and_gets_a_new_address(engine: Engine, key_file: Path):
+    lost = add(engine, 1)[0]
+    key_file.unlink()
+    make_key_file(key_file)
+    key_file.write_text(key_file.read_text().replace("\nk", "\nother-k"))
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        cameras.add(session, Camera(name="fine", source=ADDRESS.format(1, 1)))
+    shown = "rtsp://10.0.0.1/1?token="
+    assert listed(engine) == [shown, ADDRESS.format(1, 1)]
+
+    before = stored(engine)
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        cameras.change(session, replace(lost, source=shown))
+    assert stored(engine) == before, "what may be opened again some day stays"
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        cameras.change(session, replace(lost, source=ADDRESS.format(2, 2)))
+    assert listed(engine) == [ADDRESS.format(2, 2), ADDRESS.format(1, 1)]
+    check_keys(engine)
+
+
+def test_a_removed_camera_keeps_no_credentials(engine: Engine):
+    camera = add(engine, 1)[0]
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        cameras.remove(session, camera.id)
+    assert stored(engine) == [("rtsp://10.0.0.1/1?token=", None)]
+
+
+def test_credentials_that_are_taken_out_of_an_address_are_gone(engine: Engine):
+    camera = add(engine, 1)[0]
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        cameras.change(session, replace(camera, source="rtsp://10.0.0.1/1?token="))
+    assert stored(engine) == [("rtsp://10.0.0.1/1?token=", None)]
+
+
 def test_the_command_makes_a_key_rotates_and_reports(
     engine: Engine,
     dsn: str,
