@@ -127,8 +127,7 @@ def start(
         _check_port(settings)
     migrate(endpoints.postgres_owner_dsn)
     _check_keys(endpoints)
-    if settings.evidence.enabled:
-        _check_storage(settings)
+    _check_storage(settings)
     dashboard_url = _start_ray(settings)
     try:
         counters = [_control(CountingActor, counter_actor(n)).remote(
@@ -253,7 +252,11 @@ def _start_api(settings: Settings, endpoints: Endpoints) -> None:
         max_ongoing_requests=1000,
         ray_actor_options={"num_cpus": 0, "resources": {CONTROL: CONTROL_SHARE}},
     )
-    serve.run(api.bind(endpoints.postgres_dsn, endpoints.redis_url, settings.storage), name=API_APP, route_prefix="/")
+    serve.run(
+        api.bind(endpoints.postgres_dsn, endpoints.redis_url, settings.storage, settings.postgres_replica_dsns),
+        name=API_APP,
+        route_prefix="/",
+    )
 
 
 def _check_keys(endpoints: Endpoints) -> None:
@@ -265,11 +268,11 @@ def _check_keys(endpoints: Endpoints) -> None:
 
 
 def _check_storage(settings: Settings) -> None:
-    """A storage that is wrong is said so at once; one that is away delays pictures, not counting."""
+    """A storage that is wrong is said so at once; one that is away delays files, not counting."""
     try:
         open_storage(settings.storage).check()
     except Retryable as error:
-        log.warning("Pictures of crossings will wait", error=str(error))
+        log.warning("File storage is away, files will wait", error=str(error))
 
 
 def _check_port(settings: Settings) -> None:

@@ -197,6 +197,8 @@ class Settings(_Part):
     postgres_dsn: Annotated[str | None, Field(repr=False)] = None
     postgres_owner_dsn: Annotated[str | None, Field(repr=False)] = None
     """The same database as whoever may change its tables; None takes ``postgres_dsn`` for that too."""
+    postgres_replica_dsns: Annotated[tuple[str, ...], Field(repr=False)] = ()
+    """Replicas that may answer questions about times that are over; in the environment separated by spaces."""
     redis_url: Annotated[str | None, Field(repr=False)] = None
     amqp_url: Annotated[str | None, Field(repr=False)] = None
     ray_address: str | None = None
@@ -239,6 +241,16 @@ class Settings(_Part):
         if dsn is not None and info.data.get("postgres_dsn") is None:
             raise ValueError("there is no postgres_dsn beside it: set both, or neither for a private PostgreSQL")
         return dsn
+
+    @field_validator("postgres_replica_dsns", mode="before")
+    @classmethod
+    def _several(cls, given: Any) -> Any:
+        return given.split() if isinstance(given, str) else given
+
+    @field_validator("postgres_replica_dsns")
+    @classmethod
+    def _replicas(cls, dsns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(filter(None, (cls._postgres(dsn) for dsn in dsns)))
 
     @field_validator("redis_url")
     @classmethod

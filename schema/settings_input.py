@@ -21,6 +21,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEYS = {
     "postgres_dsn",
     "postgres_owner_dsn",
+    "postgres_replica_dsns",
     "redis_url",
     "amqp_url",
     "source",

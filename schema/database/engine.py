@@ -84,7 +84,11 @@ def unavailable_as_retryable(engine: Engine) -> Generator[None]:
 def _primary_only(url: URL, replica: bool) -> dict[str, str]:
     """Of several hosts the one that takes writes, unless the address says otherwise."""
     several = isinstance(url.query.get("host"), tuple) or "," in (url.host or "")
-    return {"target_session_attrs": "read-write"} if several and not replica and "target_session_attrs" not in url.query else {}
+    return (
+        {"target_session_attrs": "read-write"}
+        if several and not replica and "target_session_attrs" not in url.query
+        else {}
+    )
 
 
 def _is_still(replica: bool, connection: Any) -> bool:

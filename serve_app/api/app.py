@@ -1,6 +1,6 @@
 """The query API as one FastAPI application. It knows nothing of Ray: ``deployment`` puts it on Serve."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -34,13 +34,16 @@ Counts of people crossing lines and staying in zones, beside the time in which e
 """
 
 
-def build_api(*, dsn: str, redis_url: str, storage: StorageSettings, pool_size: int = 8) -> FastAPI:
+def build_api(
+    *, dsn: str, redis_url: str, storage: StorageSettings, replica_dsns: Sequence[str] = (), pool_size: int = 8
+) -> FastAPI:
     """Make the application; connections are opened when it starts.
 
     Args:
         dsn: PostgreSQL's address.
         redis_url: Redis's address.
         storage: where files are.
+        replica_dsns: PostgreSQL's replicas, if there are any.
         pool_size: requests that may work on the database at once; others wait.
 
     Raises:
@@ -51,7 +54,12 @@ def build_api(*, dsn: str, redis_url: str, storage: StorageSettings, pool_size: 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_backend(
-            dsn=dsn, redis_url=redis_url, storage=storage, pool_size=pool_size, metrics=metrics
+            dsn=dsn,
+            replica_dsns=replica_dsns,
+            redis_url=redis_url,
+            storage=storage,
+            pool_size=pool_size,
+            metrics=metrics,
         ) as backend:
             app.state.backend = backend
             yield

@@ -1,7 +1,8 @@
 """What the routes work with: connections that are opened when the API starts and closed when it stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,7 +12,6 @@ from fastapi import Depends
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
@@ -19,13 +19,14 @@ from schema.cache.client import Cache
 from schema.cache.counts import CachedCounts
 from schema.cache.flags import Flags
 from schema.cache.today import DayTotals
-from schema.database import open_engine, transaction
+from schema.database.routing import Database, kind_of
 from schema.live import decode
 from schema.ports import FileStore
 from schema.queries.totals import LiveRule, live
 from schema.settings import StorageSettings
 from schema.storage import open_storage
 from schema.tenants import DEFAULT_TENANT_ID
+from schema.tiers.history import ArchivedCounts
 from serve_app.api.metrics import ApiMetrics
 from serve_app.api.store_metrics import StoreCollector
 from serve_app.live import LiveHub
@@ -39,7 +40,7 @@ class Backend:
     """The API's connections. ``feeding`` is the task that keeps ``hub`` true; it ends only with the API."""
 
     dsn: str
-    engine: Engine
+    database: Database
     redis: Redis
     files: FileStore
     hub: LiveHub
@@ -50,25 +51,36 @@ class Backend:
     counts: CachedCounts
     day_totals: DayTotals
 
-    def transaction(self, *, one_snapshot: bool = False) -> AbstractContextManager[Session]:
-        """A session in one transaction. It blocks, so it belongs into routes that run in a thread.
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A session in one transaction on the primary. It blocks, so it belongs into routes that run in a thread.
 
         Raises:
             StoreUnavailable: PostgreSQL did not answer.
         """
-        return transaction(self.engine, DEFAULT_TENANT_ID, one_snapshot=one_snapshot)
+        return self.database.write(DEFAULT_TENANT_ID)
+
+    def reading(self, to_ns: int | None, *, one_snapshot: bool = False) -> AbstractContextManager[Session]:
+        """As ``transaction``, to read what happened until ``to_ns`` (None: until now), from a replica if one may."""
+        kind = kind_of(to_ns, now_ns=time.time_ns())
+        return self.database.read(DEFAULT_TENANT_ID, kind, one_snapshot=one_snapshot)
 
 
 @asynccontextmanager
 async def open_backend(
-    *, dsn: str, redis_url: str, storage: StorageSettings, pool_size: int, metrics: ApiMetrics
+    *,
+    dsn: str,
+    replica_dsns: Sequence[str],
+    redis_url: str,
+    storage: StorageSettings,
+    pool_size: int,
+    metrics: ApiMetrics,
 ) -> AsyncIterator[Backend]:
     """Open everything; nothing has to answer yet, so an API starts while its services are away."""
     # As many threads as connections: a request that has a thread never waits for a connection, and requests beyond
     # that wait their turn in order.
     current_default_thread_limiter().total_tokens = pool_size
     # One more connection for the live feed, so that a full house does not starve it.
-    engine = open_engine(dsn, pool_size=pool_size + 1)
+    database = Database(dsn, replica_dsns, pool_size=pool_size + 1)
     redis = Redis.from_url(
         redis_url,
         retry=Retry(NoBackoff(), 0),
@@ -81,17 +93,17 @@ async def open_backend(
     hub = LiveHub()
 
     def load() -> list[LiveRule]:
-        with transaction(engine, DEFAULT_TENANT_ID) as session:
+        with database.write(DEFAULT_TENANT_ID) as session:
             return live(session)
 
     feed = LiveFeed(hub, redis=redis, load=load, decode=decode)
     feeding = asyncio.create_task(feed.run(), name="live-feed")
-    collector = StoreCollector(engine)
+    collector = StoreCollector(database)
     metrics.registry.register(collector)
     try:
         yield Backend(
             dsn=dsn,
-            engine=engine,
+            database=database,
             redis=redis,
             files=files,
             hub=hub,
@@ -99,7 +111,9 @@ async def open_backend(
             feeding=feeding,
             metrics=metrics,
             cache=cache,
-            counts=CachedCounts(cache, Flags(cache), on_answer=metrics.note_answer),
+            counts=CachedCounts(
+                cache, Flags(cache), archived=ArchivedCounts(files=files), on_answer=metrics.note_answer
+            ),
             day_totals=DayTotals(cache),
         )
     finally:
@@ -109,7 +123,7 @@ async def open_backend(
             await feeding
         await redis.aclose()
         cache.close()
-        engine.dispose()
+        database.close()
 
 
 async def _backend(connection: HTTPConnection) -> Backend:

@@ -86,7 +86,7 @@ def get_counts(
 ) -> Counts:
     """Raw and effective counts of whole buckets that touch the time asked for, all versions of a line together."""
     now_ns = time.time_ns()
-    with backend.transaction(one_snapshot=True) as session:
+    with backend.reading(span.to_ns, one_snapshot=True) as session:
         camera_ids = None if camera is None else [find_camera(session, camera).id]
         rules = None if zone is None else [zone]
         _check_size(session, span, resolution, camera_ids, rules)

@@ -101,7 +101,7 @@ def get_crossings(
 ) -> CrossingsPage:
     """Crossings in order of time. Pages neither repeat nor skip what was there when paging began."""
     check_order(start, end)
-    with backend.transaction() as session:
+    with backend.reading(None if end is None else to_ns(end)) as session:
         page = crossings.page(
             session,
             from_ns=None if start is None else to_ns(start),

@@ -51,8 +51,10 @@ async def healthz() -> Alive:
 
 @router.get("/readyz", summary="Can it serve?", responses={503: {"model": Problem}}, response_model=Ready)
 async def readyz(request: Request, backend: OpenBackend) -> Ready | Response:
-    """PostgreSQL with its migrations, Redis, and the live feed. The broker's backlog is only told."""
+    """PostgreSQL with its migrations, Redis, and the live feed. The broker's backlog and replicas are only told."""
     probes: dict[str, Probe] = {"postgres": _postgres, "redis": _redis, "live": _live, "rabbitmq": _backlog}
+    if backend.database.replicas():
+        probes["replicas"] = _replicas
     results = await asyncio.gather(*(_timed(probe, backend) for probe in probes.values()))
     checks = dict(zip(probes, results, strict=True))
     missing = [name for name, check in checks.items() if check.needed and not check.ok]
@@ -114,6 +116,15 @@ async def _live(backend: Backend) -> tuple[bool, bool, str]:
     if not backend.feed.listening:
         return True, True, "totals are polled until Redis is back"
     return True, True, f"{len(backend.hub)} clients"
+
+
+async def _replicas(backend: Backend) -> tuple[bool, bool, str]:
+    found = backend.database.replicas()
+    told = (
+        f"{replica.place} {'does not answer' if replica.behind_s is None else f'{replica.behind_s:.1f} s behind'}"
+        for replica in found
+    )
+    return all(replica.behind_s is not None for replica in found), False, ", ".join(told)
 
 
 async def _backlog(backend: Backend) -> tuple[bool, bool, str]:

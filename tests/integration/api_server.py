@@ -34,8 +34,10 @@ class Api:
 
 
 @contextmanager
-def running_api(dsn: str, redis_url: str, storage: StorageSettings = NO_FILES) -> Iterator[Api]:
-    app = build_api(dsn=dsn, redis_url=redis_url, storage=storage, pool_size=4)
+def running_api(
+    dsn: str, redis_url: str, storage: StorageSettings = NO_FILES, replica_dsns: Sequence[str] = ()
+) -> Iterator[Api]:
+    app = build_api(dsn=dsn, redis_url=redis_url, storage=storage, replica_dsns=replica_dsns, pool_size=4)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="websockets-sansio"))
     thread = threading.Thread(target=server.run, name="api")
     thread.start()
