@@ -33,9 +33,8 @@ COMMANDS = {
     "models": Entry(where="cluster.commands.models:models", help="List and check detection models."),
     "files": Entry(where="cluster.commands.files:files", help="List files, and let go of old and lost ones."),
     "db": Entry(where="cluster.commands.db:db", help="Bring the database up to date."),
-    "tiers": Entry(
-        where="cluster.commands.tiers:tiers", help="Move what has aged, and see what lies where."
-    ),
+    "history": Entry(where="cluster.commands.history:history", help="Show counts of any time, wherever they lie."),
+    "tiers": Entry(where="cluster.commands.tiers:tiers", help="Move what has aged, and see what lies where."),
     "rollup": Entry(where="cluster.commands.rollup:rollup", help="Bring hours, days and months up to date."),
     "cache": Entry(where="cluster.commands.cache:cache", help="Show what lies in Redis, or forget it."),
     "flags": Entry(where="cluster.commands.flags:flags", help="List and set switches of the running system."),

@@ -22,6 +22,7 @@ from schema.jobs import ExportArguments
 from schema.ports import FileStore
 from schema.queries import cameras, counts, crossings, files
 from schema.queries.counts import CountBucket
+from schema.tiers.history import ArchivedCounts
 from schema.times import to_datetime, to_ns, to_text
 
 PAGE: Final = 5000
@@ -88,7 +89,10 @@ def export(task: Task, *, engine: Engine, store: FileStore, now_ns: int) -> dict
     """
     asked = ExportArguments.model_validate(task.arguments)
     tenant_id = task.job.tenant_id
-    pages = _crossings(engine, tenant_id, asked) if asked.what == "crossings" else _counts(engine, tenant_id, asked)
+    if asked.what == "crossings":
+        pages = _crossings(engine, tenant_id, asked)
+    else:
+        pages = _counts(engine, ArchivedCounts(files=store), tenant_id, asked)
     rows = 0
     with tempfile.TemporaryDirectory(prefix="turnstile-export-") as folder:
         path = Path(folder) / "export"
@@ -153,7 +157,9 @@ def _crossings(engine: Engine, tenant_id: int, asked: ExportArguments) -> Iterat
             return
 
 
-def _counts(engine: Engine, tenant_id: int, asked: ExportArguments) -> Iterator[tuple[datetime, list[Row]]]:
+def _counts(
+    engine: Engine, archived: ArchivedCounts, tenant_id: int, asked: ExportArguments
+) -> Iterator[tuple[datetime, list[Row]]]:
     """Day by day, whole buckets; in a day by camera, rule and time."""
     with transaction(engine, tenant_id) as session:
         camera_ids = None if asked.camera is None else [cameras.by_name(session, asked.camera).id]
@@ -161,13 +167,14 @@ def _counts(engine: Engine, tenant_id: int, asked: ExportArguments) -> Iterator[
     while begin < asked.to:
         midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         end = min(midnight, asked.to)
-        with transaction(engine, tenant_id) as session:
+        with transaction(engine, tenant_id, one_snapshot=True) as session:
             found = counts.buckets(
                 session,
                 from_ns=to_ns(begin),
                 to_ns=to_ns(end),
                 resolution=asked.resolution,
                 camera_ids=camera_ids,
+                archived=archived,
             )
         yield end, [_count_row(bucket) for bucket in found]
         begin = end

@@ -23,6 +23,7 @@ from schema.cache.client import Cache
 from schema.cache.flags import CACHED_COUNTS, Flags
 from schema.events import Totals
 from schema.queries import counts
+from schema.queries.archived import Archived
 from schema.queries.counts import CountBucket, Resolution
 from schema.queries.history import HISTORY
 from schema.queries.steps import Steps
@@ -36,17 +37,24 @@ class CachedCounts:
     """``schema.queries.counts`` with a memory. Safe to call from several threads."""
 
     def __init__(
-        self, cache: Cache, flags: Flags, *, on_answer: Callable[[bool], None] = lambda _remembered: None
+        self,
+        cache: Cache,
+        flags: Flags,
+        *,
+        archived: Archived | None = None,
+        on_answer: Callable[[bool], None] = lambda _remembered: None,
     ) -> None:
         """Remember nothing but what lies in Redis.
 
         Args:
             cache: where answers lie.
             flags: whether to remember at all.
+            archived: where minutes are that have left PostgreSQL.
             on_answer: told of every answer whether it was remembered, for metrics.
         """
         self._answers = Answers(cache, on_answer=on_answer)
         self._flags = flags
+        self._archived = archived
 
     def buckets(
         self,
@@ -85,6 +93,7 @@ class CachedCounts:
                 camera_ids=camera_ids,
                 rules=rules,
                 fill=fill,
+                archived=self._archived,
             )
 
         # A time that ends before it begins is refused there.
