@@ -37,7 +37,7 @@ class Flights:
 
         Args:
             digest: names the value; what one caller fetches must be right for every other caller with this name.
-            find: looks whether it has been fetched, without effort; None if not.
+            find: looks in Redis whether it has been fetched; None if not. It may raise ``CacheAway``.
             fetch: fetches it, and lays it down where ``find`` finds it.
 
         Raises:
@@ -77,8 +77,9 @@ class Flights:
         except CacheAway:
             return fetch()
         try:
-            # Whoever had the key before may have been done just now.
-            value = find()
+            value = None
+            with suppress(CacheAway):
+                value = find()  # whoever had the key before may have been done just now
             return fetch() if value is None else value
         finally:
             with suppress(CacheAway):

@@ -17,6 +17,7 @@ from schema.cache.client import Cache, CacheAway
 from schema.cache.counts import CachedCounts
 from schema.cache.families import FAMILIES, FENCE, FLIGHT, LOCK, SESSION, STATUS, TODAY, family_of
 from schema.cache.flags import CACHED_COUNTS, Flags
+from schema.cache.flights import Flights
 from schema.cache.locks import Locks
 from schema.cache.sessions import SessionCache
 from schema.cache.statuses import StatusReporter
@@ -175,6 +176,19 @@ def test_who_waits_takes_what_the_other_process_fetched(redis: OwnRedis, cache: 
     answers.get(1, "digest", fetch)
     waiting.join()
     assert found == [b"answer"]
+
+
+def test_a_redis_that_goes_in_the_middle_of_it_costs_nothing_but_time(cache: Cache):
+    looks = iter([None, CacheAway("gone")])
+
+    def find() -> bytes | None:
+        look = next(looks)
+        if look is not None:
+            raise look
+        return look
+
+    flights = Flights(cache)
+    assert [flights.once("digest", find, lambda: b"value") for _ in range(2)] == [b"value", b"value"]
 
 
 def test_our_own_server_forgets_answers_before_it_is_full(services: Services):
