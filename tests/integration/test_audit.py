@@ -1,72 +1,34 @@
 """Every change of configuration and identity leaves a trace that nobody can alter unseen."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from schema.crypto import CAMERA_SOURCE
-from schema.database import Acting, auditing, open_engine, owner_transaction, transaction
+from schema.database import Acting, auditing, owner_transaction, transaction
 from schema.geometry import Scene, parse_line
 from schema.queries import audit, cameras
-from schema.queries.audit import Entry, Verdict
+from schema.queries.audit import Verdict
 from schema.queries.cameras import Camera
 from schema.tables import Base
 from schema.tenants import DEFAULT_TENANT_ID as TENANT
+from tests.integration.audited import ADDRESS, SOMEBODY, add_cameras, attempt, audited_database, trail, verdict
 
 pytestmark = pytest.mark.integration
 
-SOMEBODY = Acting(user_id=7, ip_address="192.0.2.9")
-ADDRESS = "rtsp://joe:geheim@10.0.0.1/1"
 AUDITED = ("ai_models", "cameras", "tenants", "user_sessions", "users", "zones")
 IGNORED = {"cameras": {"status", "status_at"}, "users": {"last_login_at"}, "user_sessions": {"last_seen_at"}}
 
 
 @pytest.fixture
 def engine(services, migrated_template: str) -> Iterator[Engine]:
-    """A database for each test: the trail cannot be emptied."""
-    with psycopg.connect(services.postgres.url, autocommit=True) as connection:
-        connection.execute(f"create database audited template {migrated_template}")
-    dsn = services.postgres.url.rpartition("/")[0] + "/audited"
-    engine = open_engine(dsn)
-    yield engine
-    engine.dispose()
-    with psycopg.connect(services.postgres.url, autocommit=True) as connection:
-        connection.execute("drop database audited with (force)")
-
-
-@pytest.fixture
-def superuser(engine: Engine) -> Iterator[psycopg.Connection]:
-    dsn = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("set session_replication_role = replica")  # no trigger stops it
-        yield connection
-
-
-def trail(engine: Engine, tenant_id: int | None = TENANT) -> list[Entry]:
-    """Oldest first."""
-    with auditing(engine, tenant_id) as session:
-        return list(audit.listing(session, tenant_id, limit=1000))[::-1]
-
-
-def verdict(engine: Engine, tenant_id: int | None = TENANT) -> Verdict:
-    with auditing(engine, tenant_id) as session:
-        return audit.verify(session, tenant_id)
-
-
-def add_cameras(engine: Engine, count: int, name: str = "camera") -> list[Camera]:
-    """Each in a transaction of its own, by somebody."""
-    added = []
-    for number in range(count):
-        with transaction(engine, TENANT, acting=SOMEBODY) as session:
-            added.append(cameras.add(session, Camera(name=f"{name}-{number}", source=ADDRESS)))
-    return added
+    with audited_database(services.postgres.url, migrated_template) as engine:
+        yield engine
 
 
 def test_a_change_says_who_when_from_where_and_what(engine: Engine):
@@ -204,39 +166,6 @@ def test_the_hot_path_is_free_of_the_trail(engine: Engine):
         assert set(recorded) == set(AUDITED)
 
 
-def attempt(engine: Engine, role: str, statement: str) -> None:
-    with transaction(engine, TENANT) as session:
-        session.execute(text(f"set local role {role}"))
-        session.execute(text(statement))
-
-
-EVERYBODY = ("turnstile_app", "turnstile_system", "turnstile_analyst", "turnstile_auditor", "turnstile_migrator")
-
-
-@pytest.mark.parametrize("role", EVERYBODY)
-def test_nobody_can_alter_the_trail(engine: Engine, role: str):
-    add_cameras(engine, 1)
-    for table in ("audit_logs", f"audit_logs_{datetime.now(UTC):%Y_%m}"):
-        for statement in (f"update {table} set program = 'x'", f"delete from {table}", f"truncate {table}"):
-            with pytest.raises(DBAPIError, match=r"permission denied|only added to"):
-                attempt(engine, role, statement)
-    assert verdict(engine).entries == 1
-
-
-@pytest.mark.parametrize("role", EVERYBODY[:-1])
-def test_nobody_can_add_to_the_trail_but_by_a_change(engine: Engine, role: str):
-    for statement in (
-        "insert into audit_logs (position, table_name, action, program, login, timestamp, previous_hash, hash)"
-        " values (9, 'cameras', 'insert', '', '', now(), '', '')",
-        "update audit_chains set position = 0",
-        "delete from audit_origins",
-        "select audit_write(1, 'cameras', 'insert', 1, null, null)",
-        "select audit_release('audit_logs_default')",
-    ):
-        with pytest.raises(DBAPIError, match="permission denied"):
-            attempt(engine, role, statement)
-
-
 def test_the_auditor_reads_the_trail_of_one_tenant_and_nothing_secret(engine: Engine):
     with owner_transaction(engine) as session:
         other = session.execute(text("insert into tenants (name) values ('other') returning id")).scalar_one()
@@ -250,106 +179,6 @@ def test_the_auditor_reads_the_trail_of_one_tenant_and_nothing_secret(engine: En
     for role in ("turnstile_app", "turnstile_analyst", "turnstile_system"):
         with pytest.raises(DBAPIError, match="permission denied"):
             attempt(engine, role, "select * from audit_logs")
-
-
-@pytest.mark.parametrize(
-    ("tamper", "fault", "position"),
-    [
-        ("update audit_logs set user_id = 8 where position = 3", "changed", 3),
-        ("update audit_logs set new = '{}' where position = 1", "changed", 1),
-        ("update audit_logs set timestamp = timestamp - interval '1 second' where position = 4", "changed", 4),
-        ("delete from audit_logs where position = 2", "missing", 2),
-        ("delete from audit_logs where position = 1", "missing", 1),
-        ("delete from audit_logs where position = 5", "missing", 5),
-        ("delete from audit_chains", "missing", 0),
-        ("update audit_logs set position = 7 - position where position in (3, 4)", "reordered", 3),
-        (
-            "delete from audit_logs where position = 2;"
-            " update audit_logs set position = position - 1 where position > 2;"
-            " update audit_chains set position = 4",
-            "reordered",
-            2,
-        ),
-        ("update audit_chains set hash = sha256('x')", "changed", 5),
-    ],
-)
-def test_what_a_superuser_alters_is_found_and_named(
-    engine: Engine, superuser: psycopg.Connection, tamper: str, fault: str, position: int
-):
-    add_cameras(engine, 5)
-    assert verdict(engine).broken is None
-    superuser.execute(tamper)
-    broken = verdict(engine).broken
-    assert broken is not None
-    assert (broken.fault, broken.position) == (fault, position)
-
-
-def test_a_chain_that_was_computed_anew_does_not_fit_what_was_noted(engine: Engine, superuser: psycopg.Connection):
-    add_cameras(engine, 2)
-    noted = verdict(engine).head
-    assert noted is not None
-
-    def compare() -> Verdict:
-        with auditing(engine, TENANT) as session:
-            return audit.verify(session, TENANT, noted=noted)
-
-    add_cameras(engine, 1, "later")
-    assert compare().broken is None
-    superuser.execute("truncate audit_logs, audit_chains")
-    assert str(compare().broken) == "where the chain ends is not known any more"
-    add_cameras(engine, 1, "forged")
-    assert str(compare().broken) == "entry 2 is missing"
-    add_cameras(engine, 2, "forged-too")
-    assert verdict(engine).broken is None
-    broken = compare().broken
-    assert broken is not None
-    assert (broken.fault, broken.position) == ("changed", 2)
-
-
-def test_concurrent_writers_make_one_unbroken_chain(engine: Engine):
-    found = add_cameras(engine, 4)
-    failures: list[BaseException] = []
-
-    def edit(camera: Camera) -> None:
-        try:
-            for turn in range(10):
-                with transaction(engine, TENANT, acting=Acting(user_id=camera.id, ip_address="10.0.0.1")) as session:
-                    cameras.change(session, replace(camera, friendly_name=str(turn)))
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    threads = [threading.Thread(target=edit, args=(camera,)) for camera in found]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    entries = trail(engine)
-    assert [entry.position for entry in entries] == list(range(1, 45))
-    assert [entry.at for entry in entries] == sorted(entry.at for entry in entries)
-    assert verdict(engine).entries == 44
-
-
-def test_writers_of_each_others_cameras_do_not_wait_in_a_circle(engine: Engine):
-    one, two = add_cameras(engine, 2)
-    first_is_done, second_is_done = threading.Event(), threading.Event()
-
-    def edit_both() -> None:
-        with transaction(engine, TENANT) as session:
-            cameras.change(session, replace(one, friendly_name="x"))
-            first_is_done.set()
-            second_is_done.wait(10)
-            cameras.change(session, replace(two, friendly_name="x"))
-
-    thread = threading.Thread(target=edit_both)
-    thread.start()
-    first_is_done.wait(10)
-    with transaction(engine, TENANT) as session:
-        cameras.change(session, replace(two, friendly_name="y"))
-        second_is_done.set()
-    thread.join()
-    assert len(trail(engine)) == 5
 
 
 def test_a_look_at_a_secret_is_recorded(engine: Engine):
@@ -374,29 +203,6 @@ def test_an_erased_person_leaves_a_number_and_the_chain_holds(engine: Engine):
     ]  # fmt: skip
     assert (entries[-1].action, entries[-1].record_id) == ("erase", 7)
     assert verdict(engine).broken is None
-
-
-def test_the_chain_begins_after_what_was_archived(engine: Engine):
-    add_cameras(engine, 3)
-    month = f"audit_logs_{datetime.now(UTC):%Y_%m}"
-    with owner_transaction(engine) as session:
-        session.execute(text(f"select audit_release('{month}')"))
-        session.execute(text(f"alter table audit_logs detach partition {month}"))
-        session.execute(text(f"drop table {month}"))
-    with transaction(engine, TENANT, acting=SOMEBODY) as session:
-        insert_user(session)
-    after = verdict(engine)
-    assert after.head is not None
-    assert (after.entries, after.head.position, after.broken) == (1, 4, None)
-
-
-def test_a_partition_that_is_taken_out_without_a_word_is_missed(engine: Engine):
-    add_cameras(engine, 3)
-    with owner_transaction(engine) as session:
-        session.execute(text(f"alter table audit_logs detach partition audit_logs_{datetime.now(UTC):%Y_%m}"))
-    broken = verdict(engine).broken
-    assert broken is not None
-    assert (broken.fault, broken.position) == ("missing", 1)
 
 
 def test_a_change_that_is_rolled_back_leaves_no_trace(engine: Engine):
