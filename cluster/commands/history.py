@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cluster.commands.configured import find_camera, print_json, tenant_id
 from cluster.commands.options import Config, Json, Tenant
@@ -22,6 +22,7 @@ from schema.tiers.history import ArchivedCounts
 from schema.times import to_ns, to_text
 
 _SUMS = ("count_in", "count_out", "effective_in", "effective_out", "appeared", "lost")
+_HEADINGS = ("in", "out", "effective in", "effective out", "appeared", "lost", "dwell s", "watched s")
 _COLUMNS = ("camera", "rule", "kind", "from", "to", *_SUMS, "dwell_s", "covered_s")
 
 
@@ -97,9 +98,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     if not rows:
         Console().print("nothing was counted in this time")
         return
-    table = Table(*(name.replace("_", " ") for name in _COLUMNS if name not in ("kind", "to")))
+    table = Table(*(Column(name, no_wrap=True) for name in ("camera", "rule", "from")), *_HEADINGS)
     for row in rows:
-        shown = {**row, "from": f"{row['from'][:16]}Z", "dwell_s": f"{row['dwell_s']:.0f}"}
-        shown["covered_s"] = f"{row['covered_s']:.0f}"
-        table.add_row(*(str(shown[name]) for name in _COLUMNS if name not in ("kind", "to")))
+        sums = (str(row[name]) for name in _SUMS)
+        seconds = (f"{row[name]:.0f}" for name in ("dwell_s", "covered_s"))
+        table.add_row(row["camera"], row["rule"], f"{row['from'][:16]}Z", *sums, *seconds)
     Console().print(table)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from actors.tiers.run import run_due
 from actors.tiers.steps import Step
@@ -72,11 +72,11 @@ def status_command(config: Config = None, as_json: Json = False) -> None:
     if as_json:
         print_json([_values(holding) for holding in holdings])
         return
-    table = Table("tier", "what", "rows", "bytes", "bytes a row", "oldest", "newest")
+    table = Table(Column("tier", no_wrap=True), "what", "rows", "bytes", "bytes a row", "oldest", "newest")
     for holding in holdings:
-        values = _values(holding)
         rows, size, each = f"{holding.rows:,}", f"{holding.size:,}", f"{holding.bytes_a_row or 0:.1f}"
-        table.add_row(holding.tier, holding.kind, rows, size, each, values["oldest"], values["newest"])
+        days = ("" if moment is None else f"{moment:%Y-%m-%d}" for moment in (holding.oldest, holding.newest))
+        table.add_row(holding.tier, holding.kind, rows, size, each, *days)
     Console().print(table)
 
 

@@ -40,7 +40,7 @@ class ArchivedCounts:
         if not found or not zone_ids:
             return []
         camera_ids = set(session.scalars(_CAMERAS, {"zone_ids": list(zone_ids)}))
-        query = _SUMMED.format(zone_ids=", ".join(map(str, zone_ids)), step_s=step_s)
+        query = _SUMMED.format(zone_ids=", ".join(map(str, zone_ids)), step_s=step_s, step_us=step_s * 1_000_000)
         return [
             row
             for archive in found
@@ -91,7 +91,7 @@ def _rows(table: pa.Table, query: str) -> list[Any]:
 _CAMERAS: Final = text("select distinct camera_id from zones where id = any(:zone_ids)")
 
 _SUMMED: Final = """
-select zone_id, epoch_us(bucket) // ({step_s} * 1000000) * {step_s} as at_s, sum(count_in)::BIGINT,
+select zone_id, epoch_us(bucket) // {step_us} * {step_s} as at_s, sum(count_in)::BIGINT,
     sum(count_out)::BIGINT, sum(count_in - undone_in)::BIGINT, sum(count_out - undone_out)::BIGINT,
     sum(appeared)::BIGINT, sum(lost)::BIGINT, sum(dwell_ms) / 1000.0, null
 from given where zone_id in ({zone_ids}) group by zone_id, at_s
