@@ -40,7 +40,7 @@ from schema.names import (
     job_actor,
 )
 from schema.ports import DetectorSpec
-from schema.settings import KEYS_FILE_VARIABLE, Settings, named_keys
+from schema.settings import KEYS_FILE_VARIABLE, KEYS_VARIABLE, Settings, named_keys
 from schema.storage import open_storage
 from serve_app.api.deployment import Api
 from serve_app.client import ServedDetector
@@ -126,7 +126,7 @@ def start(
     if with_api:
         _check_port(settings)
     migrate(endpoints.postgres_owner_dsn)
-    _check_keys(endpoints)
+    _check_keys(settings, endpoints)
     _check_storage(settings)
     dashboard_url = _start_ray(settings)
     try:
@@ -259,7 +259,12 @@ def _start_api(settings: Settings, endpoints: Endpoints) -> None:
     )
 
 
-def _check_keys(endpoints: Endpoints) -> None:
+def _check_keys(settings: Settings, endpoints: Endpoints) -> None:
+    if settings.ray_address is not None and named_keys().text is not None:
+        raise BadInput(
+            f"{KEYS_VARIABLE} does not reach the processes of a Ray cluster: put the keys into a file on its head, and "
+            "name that in keys_file"
+        )
     engine = open_engine(endpoints.postgres_dsn, pool_size=1)
     try:
         check_keys(engine)
