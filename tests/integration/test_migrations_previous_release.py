@@ -1,13 +1,7 @@
 """The previous release's own code on this version's tables: expand first, contract a release later."""
 
-import json
-import os
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,22 +14,13 @@ from schema.queries import cameras, counts, crossings, totals
 from schema.tenants import DEFAULT_TENANT_ID
 from tests.contracts.stores import PostgresUnderTest, Watched
 from tests.contracts.test_store import BEGIN_NS, crossing, delivery
+from tests.integration.previous import Previous
 
 pytestmark = pytest.mark.integration
 
-RELEASES = Path(__file__).parent.parent / "releases"
 STEP_NS = 5 * 3600 * 10**9
 READ_NS = 500 * 86_400 * 10**9
 """As in ``previous.py``."""
-
-
-@pytest.fixture(scope="module")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The previous release, unpacked."""
-    folder = tmp_path_factory.mktemp("previous")
-    with zipfile.ZipFile(RELEASES / "0.1.1.zip") as archive:
-        archive.extractall(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -45,38 +30,9 @@ def engine(dsn: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-class Previous:
-    """Runs ``previous.py`` in the previous release."""
-
-    def __init__(self, code: Path, dsn: str, amqp_url: str) -> None:
-        self._start = [sys.executable, "-P", str(RELEASES / "previous.py"), dsn, amqp_url]
-        self._environment = {**os.environ, "PYTHONPATH": str(code)}
-        self._folder = code
-
-    def ask(self, *command: str) -> Any:
-        process = self.start(*command)
-        return self.end(process)
-
-    def start(self, *command: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [*self._start, *command],
-            env=self._environment,
-            cwd=self._folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def end(self, process: subprocess.Popen) -> Any:
-        out, complaint = process.communicate("")
-        assert process.returncode == 0, complaint
-        return json.loads(out.splitlines()[-1])
-
-
 @pytest.fixture(scope="module")
-def previous(code: Path, services, dsn: str) -> Previous:
-    return Previous(code, dsn, services.rabbitmq.url)
+def previous(tmp_path_factory: pytest.TempPathFactory, services, dsn: str) -> Previous:
+    return Previous(tmp_path_factory.mktemp("previous"), dsn, services.rabbitmq.url)
 
 
 def read(engine: Engine, camera_id: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Runs inside the previous release: its packages are first on the path, none of this version's are.
 
+    python previous.py DSN AMQP_URL make                     an empty database becomes one of that release
     python previous.py DSN AMQP_URL begin                    a camera, its crossings, what is read of them, as JSON
     python previous.py DSN AMQP_URL read CAMERA_ID           what is read of a camera
     python previous.py DSN AMQP_URL store CAMERA_ID FIRST    store crossings until standard input ends
@@ -15,7 +16,8 @@ from dataclasses import asdict
 from actors.sinks.rabbitmq import OutboxRelay
 
 from actors.sinks.postgres import PostgresStore
-from schema.database import open_engine, transaction
+from schema.database import migrate, open_engine, transaction
+from schema.errors import StoreUnavailable
 from schema.events import Crossing, Delivery, crossing_id
 from schema.geometry import Scene, parse_line, parse_zone
 from schema.queries import cameras, counts, crossings, leases, totals
@@ -121,15 +123,20 @@ def store_until_told(engine, store, camera_id: int, first: int) -> int:
         line_id = line_of(session, camera_id)
         (lease,) = leases.in_force(session, [camera_id])
     stored = 0
-    while not over.is_set():
-        stored += deliver(store, camera_id, line_id, lease.epoch, range(first + stored, first + stored + 10))
+    while stored == 0 or not over.is_set():
+        try:
+            stored += deliver(store, camera_id, line_id, lease.epoch, range(first + stored, first + stored + 10))
+        except StoreUnavailable:  # as its counting actor does
+            over.wait(0.1)
     return stored
 
 
 def main() -> None:
     dsn, amqp_url, command, *rest = sys.argv[1:]
     engine, store = open_engine(dsn), PostgresStore(dsn)
-    if command == "begin":
+    if command == "make":
+        answer = migrate(dsn).current
+    elif command == "begin":
         answer = begin(engine, store, amqp_url)
     elif command == "read":
         with transaction(engine) as session:
