@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
 
-from actors.jobs import export as export_module
+from actors.jobs import export_rows
 from actors.jobs.export import KEEP_DAYS, export
 from actors.jobs.task import Cancelled, Task
 from actors.sinks.postgres import PostgresStore
+from actors.tiers.run import run_due
 from schema.database import open_engine, transaction
 from schema.errors import BadInput
 from schema.queries import cameras, jobs
@@ -70,7 +71,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 
 
 def test_crossings_come_once_each_in_order_over_many_pages(engine, files, watched, monkeypatch):
-    monkeypatch.setattr(export_module, "PAGE", 7)
+    monkeypatch.setattr(export_rows, "PAGE", 7)
     result, content = exported(engine, files, what="crossings")
     rows = rows_of(content)
     assert result["rows"] == len(rows) == len({row["event_id"] for row in rows}) == MINUTES + 1
@@ -97,7 +98,7 @@ def test_counts_are_those_of_one_camera_by_the_hour(engine, files, watched):
     assert {row["to"] - row["from"] for row in table} == {timedelta(hours=1)}
 
 
-def test_days_divide_an_export_and_its_buckets_do_not_overlap(engine, files, watched):
+def test_minutes_come_once_each(engine, files, watched):
     _, content = exported(engine, files, what="counts", resolution="minute")
     rows = rows_of(content)
     assert len(rows) == len({(row["from"], row["camera"], row["rule"]) for row in rows})
@@ -105,9 +106,7 @@ def test_days_divide_an_export_and_its_buckets_do_not_overlap(engine, files, wat
 
 
 def test_an_export_of_nothing_has_its_header(engine, files, watched):
-    result, content = exported(
-        engine, files, what="crossings", to=to_text(BEGIN_NS + 1000), **{"from": "2001-01-01T00:00:00Z"}
-    )
+    result, content = exported(engine, files, what="crossings", **{"from": to_text(0), "to": to_text(BEGIN_NS)})
     assert (result["rows"], rows_of(content)) == (0, [])
     assert content.startswith(b"event_id,occurred_at,")
 
@@ -129,3 +128,16 @@ def test_a_cancelled_export_leaves_no_file(engine, files, watched, tmp_path: Pat
     with pytest.raises(Cancelled):
         export(cancelled, engine=engine, store=files, now_ns=BEGIN_NS)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_what_has_left_postgresql_is_exported_all_the_same(engine, files, watched):
+    """The last test of its module: it moves everything."""
+    asked = [{"what": "crossings"}, {"what": "counts", "resolution": "minute"}, {"what": "counts", "resolution": "day"}]
+    before = [rows_of(exported(engine, files, **one)[1]) for one in asked]
+    steps = run_due(engine, files, now_ns=BEGIN_NS + 800 * 86400 * 10**9)
+    assert {step.action for step in steps} >= {"pack", "archive"}
+    assert [step.error for step in steps if step.error] == []
+    after = [rows_of(exported(engine, files, **one)[1]) for one in asked]
+    for was, now in zip(before, after, strict=True):
+        assert was
+        assert sorted(map(tuple, (row.items() for row in now))) == sorted(map(tuple, (row.items() for row in was)))
