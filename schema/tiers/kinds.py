@@ -28,7 +28,8 @@ class Kind:
         order: the columns that archives are sorted by, the camera first; they name a row.
         added: columns that add up where two rows have the same ``order``; without any, the rows are the same row.
         kept: after how many days, as the tenant says, a month goes to an archive.
-        ripe: what must hold of a row besides its age, in SQL, with ``:before``, the time that it must have passed.
+        ripe: what must hold of a row besides its age, in SQL, with ``:before``, the time that it must have passed, and
+            ``:last``, the end of its month.
     """
 
     name: KindName
@@ -103,7 +104,9 @@ CROSSINGS: Final = Kind(
     order=("camera_id", "occurred_at", "event_id"),
     kept="hot_days",
     ripe="not exists (select from streams s where s.camera_id = crossings.camera_id and s.epoch = crossings.epoch"
-    " and s.is_file and s.created_at >= :before)",
+    " and s.is_file and s.created_at >= :before)"
+    # The message about a crossing is made from its row when the broker takes it.
+    " and not exists (select from outbox_crossings told where told.first_at < :last)",
 )
 
 EVENTS: Final = Kind(

@@ -157,6 +157,22 @@ def test_crossings_of_a_file_that_was_counted_lately_stay(engine: Engine, files:
     assert rows_of(engine, "crossings") == 1
 
 
+def test_crossings_stay_until_the_broker_has_been_told_of_them(engine: Engine, files: FsspecStore, camera: Aging):
+    old = at(days_ago(500), 5)
+    ids = cross(engine, camera, [old])
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        session.execute(
+            text("insert into outbox_crossings (event_ids, first_at, last_at) values (:ids, :at, :at)"),
+            {"ids": list(ids), "at": old},
+        )
+    done(engine, files)
+    assert rows_of(engine, "crossings") == 1
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        session.execute(text("delete from outbox_crossings"))
+    done(engine, files)
+    assert rows_of(engine, "crossings") == 0
+
+
 def test_rows_of_the_future_wait(engine: Engine, files: FsspecStore, camera: Aging):
     minutes = some_minutes(days_ago(-400)) | some_minutes(days_ago(-1))
     count(engine, camera, minutes)
