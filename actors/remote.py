@@ -181,11 +181,15 @@ class JobActor:
         threading.Thread(target=_or_die, args=(self._keep,), name="job-keeper", daemon=True).start()
 
     def _keep(self) -> None:
+        backoff = Backoff()
         while True:
             try:
                 self._keeper.step(time.time_ns())
             except Retryable as error:
                 log.warning("Jobs are not looked after for now", error=str(error))
+                time.sleep(backoff.next_s())
+                continue
+            backoff.reset()
             time.sleep(STEP_S)
 
 

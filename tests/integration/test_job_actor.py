@@ -9,10 +9,12 @@ import pytest
 from ray.util.state import list_actors
 
 from actors.capture.sources import FileSource
+from cluster.jobs import PERIODIC, open_handlers
 from cluster.video.count import count_video
 from cluster.video.report import as_json
 from schema.database import transaction
 from schema.geometry import Scene, parse_line
+from schema.jobs import ARGUMENTS
 from schema.names import job_actor
 from schema.queries import cameras, crossings, jobs
 from schema.storage import open_storage
@@ -55,6 +57,12 @@ def kill_job_worker(running):
     alive = list_actors(address=f"http://{running.dashboard_url}", filters=[("state", "=", "ALIVE")])
     (actor,) = [actor for actor in alive if actor.name == job_actor(0)]
     os.kill(actor.pid, signal.SIGKILL)
+
+
+def test_whatever_may_be_requested_has_somebody_who_does_it(replaying, system_settings):
+    handlers = open_handlers(replaying.endpoints.postgres_dsn, system_settings.storage)
+    assert handlers.keys() == ARGUMENTS.keys()
+    assert {one.kind for one in PERIODIC} <= handlers.keys()
 
 
 def test_a_backfill_whose_worker_is_killed_in_the_middle_counts_what_one_process_counts(replaying, engine, undisturbed):
