@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from actors.sinks.postgres import PostgresStore
+from cluster.upkeep import AGAIN_S, EVERY_S, PartitionUpkeep
 from schema.database import migrate, open_engine, owner_transaction, transaction
 from schema.database.engine import make_engine
 from schema.events import Crossing, Totals
@@ -251,3 +252,15 @@ def test_with_thousands_of_partitions_a_point_query_is_planned_in_an_instant(
                 session.execute(text(query), key).all()
             locks = session.scalar(text("select count(*) from pg_locks where pid = pg_backend_pid()"))
             assert locks < 50
+
+
+def test_the_upkeep_looks_every_hour_and_sooner_where_a_table_was_in_use(own: str, under_test, owner: Engine):
+    upkeep = PartitionUpkeep(own)
+    with owner.begin() as reader:
+        reader.execute(text("select count(*) from crossings_default"))
+        assert upkeep.step(to_ns(NOW)) == AGAIN_S
+    assert upkeep.step(to_ns(NOW)) == EVERY_S
+    assert planned(under_test.engine, to_ns(NOW)) == ()
+    stopping = threading.Event()
+    stopping.set()
+    upkeep.run(stopping)
