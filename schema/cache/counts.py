@@ -12,24 +12,24 @@ Moving what has aged to other tiers changes no sums, and so no names.
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schema.cache.answers import Answers, digest_of
 from schema.cache.client import Cache
 from schema.cache.flags import CACHED_COUNTS, Flags
-from schema.events import Totals
 from schema.queries import counts
 from schema.queries.archived import Archived
-from schema.queries.counts import CountBucket, Resolution
+from schema.queries.counts import CountSeries, Resolution
 from schema.queries.history import HISTORY
 from schema.queries.steps import Steps
 from schema.times import DAY_NS, to_datetime
 
-_FORMAT = 1
+_FORMAT = 2
 """Grows when the form of a kept answer changes, so that two releases do not read each other's."""
 
 
@@ -56,7 +56,7 @@ class CachedCounts:
         self._flags = flags
         self._archived = archived
 
-    def buckets(
+    def series(
         self,
         session: Session,
         tenant_id: int,
@@ -67,13 +67,13 @@ class CachedCounts:
         camera_ids: Collection[int] | None = None,
         rules: Collection[str] | None = None,
         fill: bool = False,
-    ) -> Sequence[CountBucket]:
-        """What ``counts.buckets`` gives for the same arguments, in the same order.
+    ) -> list[CountSeries]:
+        """What ``counts.series`` gives for the same arguments, in the same order.
 
         Args:
             session: a transaction of this tenant in one snapshot (``transaction(…, one_snapshot=True)``).
             tenant_id: whose counts.
-            from_ns: as ``counts.buckets`` takes it, and so are the others.
+            from_ns: as ``counts.series`` takes it, and so are the others.
             to_ns: see there.
             resolution: see there.
             camera_ids: see there.
@@ -81,11 +81,11 @@ class CachedCounts:
             fill: see there.
 
         Raises:
-            BadInput: as ``counts.buckets`` does.
+            BadInput: as ``counts.series`` does.
         """
 
-        def fetch() -> list[CountBucket]:
-            return counts.buckets(
+        def fetch() -> list[CountSeries]:
+            return counts.series(
                 session,
                 from_ns=from_ns,
                 to_ns=to_ns,
@@ -105,7 +105,7 @@ class CachedCounts:
         return _unpack(self._answers.get(tenant_id, digest, lambda: _pack(fetch())))
 
 
-# The rules just as ``counts.buckets`` chooses them. Of the watched time only what lies in the time asked for: that of a
+# The rules just as ``counts.series`` chooses them. Of the watched time only what lies in the time asked for: that of a
 # past day stays the same while the camera goes on being watched.
 _STATE: Final = text(
     """
@@ -150,38 +150,32 @@ def _read_state(
     return tuple(row)
 
 
-def _pack(found: Sequence[CountBucket]) -> bytes:
-    return json.dumps([[*_flat(bucket)] for bucket in found], separators=(",", ":")).encode()
+def _pack(found: Sequence[CountSeries]) -> bytes:
+    """What each series is, as JSON behind its length, and then all columns as they lie in memory."""
+    head = json.dumps([[one.camera_id, one.camera, one.rule, one.kind, len(one.from_ns)] for one in found]).encode()
+    columns = (getattr(one, name) for one in found for name, _, _ in _COLUMNS)
+    return b"".join([len(head).to_bytes(_LENGTH), head, *(column.tobytes() for column in columns)])
 
 
-def _unpack(answer: bytes) -> list[CountBucket]:
-    return [
-        CountBucket(
-            camera_id=camera_id,
-            camera=camera,
-            rule=rule,
-            kind=kind,
-            from_ns=from_ns,
-            to_ns=to_ns,
-            covered_s=covered_s,
-            totals=Totals(**dict(zip(_SUMS, sums, strict=True))),
-        )
-        for camera_id, camera, rule, kind, from_ns, to_ns, covered_s, *sums in json.loads(answer)
-    ]
+def _unpack(answer: bytes) -> list[CountSeries]:
+    end = _LENGTH + int.from_bytes(answer[:_LENGTH])
+    found: list[CountSeries] = []
+    for camera_id, camera, rule, kind, count in json.loads(answer[_LENGTH:end]):
+        columns: dict[str, NDArray[Any]] = {}
+        for name, kept_as, width in _COLUMNS:
+            column = np.frombuffer(answer, kept_as, count * width, end)
+            end += column.nbytes
+            columns[name] = column if width == 1 else column.reshape(count, width)
+        found.append(CountSeries(camera_id=camera_id, camera=camera, rule=rule, kind=kind, **columns))
+    return found
 
 
-_SUMS: Final = tuple(asdict(Totals()))
-
-
-def _flat(bucket: CountBucket) -> tuple[Any, ...]:
-    sums = (getattr(bucket.totals, name) for name in _SUMS)
-    return (
-        bucket.camera_id,
-        bucket.camera,
-        bucket.rule,
-        bucket.kind,
-        bucket.from_ns,
-        bucket.to_ns,
-        bucket.covered_s,
-        *sums,
-    )
+_LENGTH: Final = 4
+_COLUMNS: Final = (
+    ("from_ns", np.int64, 1),
+    ("to_ns", np.int64, 1),
+    ("sums", np.int64, 6),
+    ("dwell_s", np.float64, 1),
+    ("covered_s", np.float64, 1),
+)
+"""The arrays of a ``CountSeries``: name, type, and how many numbers a bucket."""

@@ -90,7 +90,7 @@ def get_counts(
         camera_ids = None if camera is None else [find_camera(session, camera).id]
         rules = None if zone is None else [zone]
         _check_size(session, span, resolution, camera_ids, rules)
-        found = backend.counts.buckets(
+        found = backend.counts.series(
             session,
             DEFAULT_TENANT_ID,
             from_ns=span.from_ns,
@@ -100,7 +100,7 @@ def get_counts(
             rules=rules,
             fill=fill,
         )
-    return Counts(resolution=resolution, buckets=[_bucket(bucket, now_ns) for bucket in found])
+    return Counts(resolution=resolution, buckets=[_bucket(bucket, now_ns) for one in found for bucket in one.buckets()])
 
 
 def _check_size(

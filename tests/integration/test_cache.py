@@ -318,7 +318,7 @@ def test_a_used_redis_holds_no_strangers_and_nothing_that_should_expire_does_not
     sink.publish(under_test.store.commit([delivery(watched, [crossing(watched, 1)])]))
     counts = CachedCounts(cache, Flags(cache))
     with transaction(engine, DEFAULT_TENANT_ID, one_snapshot=True) as session:
-        counts.buckets(session, DEFAULT_TENANT_ID, from_ns=NOW_NS, to_ns=NOW_NS + DAY_NS, resolution="hour")
+        counts.series(session, DEFAULT_TENANT_ID, from_ns=NOW_NS, to_ns=NOW_NS + DAY_NS, resolution="hour")
     StatusReporter(cache).report([doing(watched.id)])
     SessionCache(cache).find("a token", Users(SESSION_OF_ANNA).load, now_ns=NOW_NS)
     Flags(cache).put(CACHED_COUNTS, True)

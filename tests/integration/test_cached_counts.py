@@ -71,13 +71,13 @@ def watched(engine: Engine, store: PostgresStore) -> Watched:
 def queries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Gets an element each time counts are summed up in PostgreSQL."""
     made: list[int] = []
-    sum_up = counts.buckets
+    sum_up = counts.series
 
     def noted(*args, **kwargs):
         made.append(1)
         return sum_up(*args, **kwargs)
 
-    monkeypatch.setattr(counts, "buckets", noted)
+    monkeypatch.setattr(counts, "series", noted)
     return made
 
 
@@ -94,7 +94,8 @@ class Question:
 
     def ask(self, engine: Engine, cached: CachedCounts):
         with transaction(engine, DEFAULT_TENANT_ID, one_snapshot=True) as session:
-            return list(cached.buckets(session, DEFAULT_TENANT_ID, **self._asked))
+            found = cached.series(session, DEFAULT_TENANT_ID, **self._asked)
+            return [bucket for one in found for bucket in one.buckets()]
 
     def truth(self, engine: Engine):
         with transaction(engine, DEFAULT_TENANT_ID) as session:
