@@ -39,8 +39,7 @@ def measure() -> list[Measure]:
     now = datetime.now(UTC)
     day = (now.replace(day=1) - timedelta(days=5)).date()
     with own_store() as store:
-        with owner_transaction(store.engine) as session:
-            session.execute(text("update tenants set hot_days = 1, warm_days = 1"))
+        _let_age_at_once(store)
         watched = add_cameras(store.engine, CAMERAS)
         rows = add_day(store.engine, day, watched, np.random.default_rng(7))
         with (
@@ -72,6 +71,13 @@ def measure() -> list[Measure]:
             ratio=meanwhile / before,
         ),
     ]
+
+
+def _let_age_at_once(store: Store) -> None:
+    owner = open_engine(store.owner_dsn, pool_size=1)
+    with owner_transaction(owner) as session:
+        session.execute(text("update tenants set hot_days = 1, warm_days = 1"))
+    owner.dispose()
 
 
 def _archive(dsn: str, storage: StorageSettings, now_ns: int) -> tuple[float, int]:
