@@ -24,8 +24,9 @@ _LASTING: Final = (
 
 _COUNTABLE: Final = text("""
     select c.relname from pg_class c
-    where c.relnamespace = 'public'::regnamespace and c.relname = any(:lasting) and :limit >= (
-        select sum(pg_relation_size(part.relid)) from pg_partition_tree(c.oid) part where part.isleaf)
+    where c.relnamespace = 'public'::regnamespace and c.relname = any(:lasting) and :limit >= coalesce(
+        (select sum(pg_relation_size(part.relid)) from pg_partition_tree(c.oid) part where part.isleaf),
+        pg_relation_size(c.oid))
 """)
 
 # A sentence each. Partitions follow the table that they are of.

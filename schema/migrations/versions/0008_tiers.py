@@ -125,7 +125,7 @@ begin
     if holds_rows then
         return 'holds rows';
     end if;
-    execute format('lock table public.%I in access exclusive mode', parent);
+    execute format('lock table only public.%I in access exclusive mode', parent);
     execute format('select exists (select from public.%I)', partition) into holds_rows;
     if holds_rows then
         return 'holds rows';
