@@ -32,11 +32,10 @@ def run_due(engine: Engine, *, now_ns: int, tell: Told = lambda _: None) -> Roll
     """
     done = RolledUp()
     for tenant_id in _tenants(engine):
-        while True:
-            with transaction(engine, tenant_id) as session:
-                part = rollups.roll_up(session, now_ns=now_ns)
-            if not part.days:
-                break
+        with transaction(engine, tenant_id) as session:
+            years = rollups.stale_years(session, now_ns=now_ns)
+        ensure_partitions(engine, "analytics_hour", years)
+        while (part := _roll_up(engine, tenant_id, now_ns)).days:
             done += part
             tell(f"{done.days} days of lines and zones are rolled up")
     if done.corrected:
@@ -62,6 +61,11 @@ def rebuild(engine: Engine, *, first: date, last: date, now_ns: int, tell: Told 
                     left = rollups.recompute(session, day)
             tell(f"{day:%Y-%m-%d} is summed up from its minutes")
     return run_due(engine, now_ns=now_ns, tell=tell)
+
+
+def _roll_up(engine: Engine, tenant_id: int, now_ns: int) -> RolledUp:
+    with transaction(engine, tenant_id) as session:
+        return rollups.roll_up(session, now_ns=now_ns)
 
 
 def _tenants(engine: Engine) -> list[int]:

@@ -34,8 +34,8 @@ def run_command(
 ) -> None:
     """Roll up what has changed; the running system does it every few minutes.
 
-    With --rebuild, days are compared with their minutes: after a version before 0.2 stored counts beside this one.
-    Days whose minutes are in archive files stay as they are.
+    With --rebuild, days are summed up from their minutes anew, for when somebody changed these by hand. Days whose
+    minutes are in archive files stay as they are.
     """
     days = _days(from_, to) if rebuild else None
     if not rebuild and (from_ or to):

@@ -26,7 +26,7 @@ _DAY: Final = timedelta(days=1)
 class RolledUp:
     """How many days of single lines and zones were rolled up, and how many of them had not been what they add up to.
 
-    The latter are corrected. They come from programs that store minutes without their day, as version 0.1 did.
+    The latter are corrected: somebody changed their minutes by hand.
     """
 
     days: int = 0
@@ -63,6 +63,12 @@ def roll_up(session: Session, *, now_ns: int, limit: int = 500) -> RolledUp:
     for month, zone_ids in _grouped([(day.replace(day=1), zone_id) for day, zone_id in stale]):
         session.execute(_MONTH, {"month": month, "next": _following(month), "zone_ids": zone_ids})
     return RolledUp(days=len(stale), corrected=corrected)
+
+
+def stale_years(session: Session, *, now_ns: int) -> list[datetime]:
+    """First instants, UTC, of the years that have days to roll up: their hours need a partition."""
+    today = to_datetime(now_ns // DAY_NS * DAY_NS)
+    return [year.astimezone(UTC) for year in session.scalars(_STALE_YEARS, {"today": today})]
 
 
 def recompute(session: Session, day: datetime) -> int:
@@ -113,6 +119,11 @@ where period = 'day' and type = 'counts' and stale and "timestamp" < :today
 order by "timestamp", camera_id, zone_id limit :limit
 for update skip locked
 """)  # noqa: S608 - our own names, here and below
+
+_STALE_YEARS: Final = text("""
+select distinct date_trunc('year', "timestamp", 'UTC') from analytics
+where period = 'day' and type = 'counts' and stale and "timestamp" < :today
+""")
 
 _SUMS: Final = ", ".join(SUMS)
 _SUMMED: Final = ", ".join(f"sum({name}) as {name}" for name in SUMS)

@@ -1,8 +1,11 @@
 """Roll-ups say what the crossings say, whatever comes when."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from time import time_ns
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +18,7 @@ from actors.counting import buckets as summing
 from actors.sinks.postgres import PostgresStore
 from actors.tiers import pack
 from actors.tiers.steps import Movers
+from cluster import cli
 from schema.database import open_engine, owner_transaction, scope, transaction
 from schema.events import Coverage, Crossing, Totals
 from schema.ports import FileStore
@@ -197,8 +201,7 @@ def test_a_day_that_is_being_added_to_is_left_for_the_next_time(engine, store, w
     assert due.run_due(engine, now_ns=NOW_NS).days == 1
 
 
-def test_minutes_that_were_stored_without_their_day_are_found(engine, store, watched):
-    """As the release before stored them, which runs beside this one while servers are brought up to date."""
+def test_minutes_that_were_changed_by_hand_are_found(engine, store, watched):
     seen = [crossing(watched, i, at_s=i * 5000) for i in range(40)]
     store.commit([delivery(watched, seen)])
     with transaction(engine, DEFAULT_TENANT_ID) as session:
@@ -235,6 +238,27 @@ def test_coverage_stands_beside_rolled_up_hours_and_outlives_its_intervals(engin
     with transaction(engine, DEFAULT_TENANT_ID) as session:
         session.execute(text("delete from coverage"))
     assert [covered(resolution) for resolution in ("hour", "day", "month")] == [[3000], [3900], [3900]]
+
+
+def test_the_command_rolls_up_and_rebuilds(engine, store, watched, dsn, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("TURNSTILE_POSTGRES_DSN", dsn)
+    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    day_ns = time_ns() - 3 * DAY_NS
+    store.commit([delivery(watched, [replace(crossing(watched, 1), occurred_ns=day_ns, confirmed_ns=day_ns)])])
+    assert cli.run(["rollup", "run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"days": 1, "corrected": 0}
+    day = f"{to_datetime(day_ns):%Y-%m-%d}"
+    assert cli.run(["rollup", "run", "--rebuild", "--from", day, "--to", day, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"days": 1, "corrected": 0}
+    for wrong, says in (
+        (["--rebuild"], "give --from DATE and --to DATE"),
+        (["--from", day], "give --rebuild too, or neither"),
+        (["--rebuild", "--from", day, "--to", "2000-01-01"], "swap them"),
+        (["--rebuild", "--from", "May", "--to", day], "write it like 2026-05-01"),
+    ):
+        assert cli.run(["rollup", "run", *wrong]) == 2
+        assert says in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
