@@ -94,9 +94,21 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-_PACKED_MONTHS: Final = text(
-    "select distinct date_trunc('month', day)::date as month from packed_days where day < :before order by month"
-)
+# A roll-up needs the minutes at hand: a month waits for those of its days. Days of which minutes are in a file already
+# are not rolled up again, and wait for nothing.
+_PACKED_MONTHS: Final = text("""
+select month from (select distinct date_trunc('month', day)::date as month from packed_days where day < :before) months
+where not exists (
+    select from analytics d
+    where d.period = 'day' and d.type = 'counts' and d.stale
+      and d."timestamp" >= month::timestamp at time zone 'UTC'
+      and d."timestamp" < (month + interval '1 month') at time zone 'UTC'
+      and not exists (
+          select from archives a
+          where a.kind = 'counting_results' and a.state = 'current'
+            and a.from_at < d."timestamp" + interval '1 day' and a.to_at >= d."timestamp"))
+order by month
+""")
 
 # From month to month by the index, without reading what lies between.
 _MONTHS: Final = """

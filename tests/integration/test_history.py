@@ -125,6 +125,8 @@ def test_an_interval_watched_from_one_month_into_the_next_counts_in_both(
 def test_hours_of_an_archived_day_that_changed_late_are_right(engine: Engine, files: FsspecStore, camera: Aging):
     day = at(days_ago(500), 0)
     count(engine, camera, some_minutes(days_ago(500)))
+    age(engine, files)
+    count(engine, camera, {day + timedelta(hours=5): Totals(count_in=1)})
     with transaction(engine, DEFAULT_TENANT_ID) as session:
         session.execute(
             text(
@@ -135,7 +137,7 @@ def test_hours_of_an_archived_day_that_changed_late_are_right(engine: Engine, fi
         )
     age(engine, files)
     found = ask(engine, files, days=501, last=499, resolution="hour")
-    assert [bucket.from_ns for bucket in found] == [to_ns(day + timedelta(hours=hour)) for hour in (0, 10, 23)]
+    assert [bucket.from_ns for bucket in found] == [to_ns(day + timedelta(hours=hour)) for hour in (0, 5, 10, 23)]
     assert total(found) == total(ask(engine, files, days=501, last=499))
 
 

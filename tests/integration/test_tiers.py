@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from actors import rollups
 from actors.tiers.run import AlreadyRunning, run_due
 from actors.tiers.steps import Step
 from schema.database import open_engine, owner_transaction, transaction
@@ -186,6 +187,23 @@ def test_rows_without_a_partition_of_their_own_age_too(engine: Engine, files: Fs
     done(engine, files)
     assert ages(engine) == ["historical"]
     assert everything(engine, files) == minutes
+
+
+def test_a_month_waits_until_its_days_are_rolled_up(engine: Engine, files: FsspecStore, camera: Aging):
+    count(engine, camera, some_minutes(days_ago(500)))
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        session.execute(
+            text(
+                "insert into analytics (period, timestamp, camera_id, zone_id, count_in, revision)"
+                " values ('day', :day, :camera, :zone, 10, 1)"
+            ),
+            {"day": at(days_ago(500), 0), "camera": camera.id, "zone": camera.line},
+        )
+    done(engine, files)
+    assert ages(engine) == ["packed_days"]
+    rollups.run_due(engine, now_ns=NOW_NS)
+    done(engine, files)
+    assert ages(engine) == ["cold"]
 
 
 # Late
