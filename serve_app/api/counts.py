@@ -21,8 +21,8 @@ from serve_app.api.lookup import find_camera
 
 router = APIRouter(prefix=f"{V1}/counts", tags=["counts"])
 
-MAX_BUCKETS = 20_000
-"""Buckets of all rules together in one answer; a week of one line's minutes is half of that."""
+MAX_BUCKETS = 30_000
+"""Buckets of all rules together in one answer: a year of three lines' hours, or three weeks of one line's minutes."""
 
 _EXAMPLE = {
     "camera": "lobby",
@@ -81,7 +81,7 @@ def get_counts(
     span: LastHour,
     camera: CameraFilter = None,
     zone: RuleFilter = None,
-    resolution: Annotated[Resolution, Query(description="Length of a bucket; days are UTC days.")] = "minute",
+    resolution: Annotated[Resolution, Query(description="Length of a bucket, of UTC; weeks begin on Monday.")] = "minute",
     fill: Annotated[bool, Query(description="Give buckets in which nothing was counted, too.")] = True,
 ) -> Counts:
     """Raw and effective counts of whole buckets that touch the time asked for, all versions of a line together."""
