@@ -81,7 +81,9 @@ def get_counts(
     span: LastHour,
     camera: CameraFilter = None,
     zone: RuleFilter = None,
-    resolution: Annotated[Resolution, Query(description="Length of a bucket, of UTC; weeks begin on Monday.")] = "minute",
+    resolution: Annotated[
+        Resolution, Query(description="Length of a bucket, of UTC; weeks begin on Monday.")
+    ] = "minute",
     fill: Annotated[bool, Query(description="Give buckets in which nothing was counted, too.")] = True,
 ) -> Counts:
     """Raw and effective counts of whole buckets that touch the time asked for, all versions of a line together."""
