@@ -15,10 +15,10 @@ Playback = Literal["live", "recorded"]
 class CameraSpec:
     """A camera and its rules.
 
-    ``source`` is an RTSP or HTTP URL with its credentials, or the path of a video file. ``playback`` tells how a file is
-    read: ``recorded`` takes every frame as fast as it can be counted and ends; ``live`` plays it in real time, over and
-    over, like a camera. URLs are always live. ``detect_fps`` is how many frames a second go to the detector; None means
-    all. ``started_ns`` is the capture time of a recorded file's first frame. ``evidence``: keep a picture of each
+    ``source`` is an RTSP or HTTP URL with its credentials, or the path of a video file. ``playback`` tells how a file
+    is read: ``recorded`` takes every frame as fast as it can be counted and ends; ``live`` plays it in real time, over
+    and over, like a camera. URLs are always live. ``detect_fps`` is how many frames a second go to the detector; None
+    means all. ``started_ns`` is the capture time of a recorded file's first frame. ``evidence``: keep a picture of each
     crossing.
     """
 
