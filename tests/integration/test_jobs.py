@@ -71,9 +71,9 @@ def test_a_second_request_with_the_same_key_is_the_same_job(bench: JobBench):
 
 
 def test_a_request_that_is_rolled_back_leaves_neither_job_nor_message(bench: JobBench):
-    with pytest.raises(ZeroDivisionError), transaction(bench.engine, DEFAULT_TENANT_ID) as session:
+    with transaction(bench.engine, DEFAULT_TENANT_ID) as session:
         jobs.request(session, KIND, ARGUMENTS)
-        raise ZeroDivisionError
+        session.rollback()
     with across_tenants(bench.engine) as session:
         assert session.scalar(text("select count(*) from outbox")) == 0
         assert session.scalar(text("select count(*) from jobs")) == 0
