@@ -14,7 +14,7 @@ from cluster.bench.measure import Measure
 from cluster.commands.options import Json
 from schema.errors import BadInput
 
-NAMES = ("count", "pipeline", "track", "live", "gate", "ingest", "totals", "tiers", "archive")
+NAMES = ("count", "pipeline", "track", "live", "gate", "ingest", "history", "totals", "tiers", "archive")
 """The modules of ``cluster.bench`` that measure something."""
 
 
