@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from time import time_ns
@@ -199,6 +200,24 @@ def test_a_day_that_is_being_added_to_is_left_for_the_next_time(engine, store, w
         )
         assert due.run_due(engine, now_ns=NOW_NS).days == 1
     assert due.run_due(engine, now_ns=NOW_NS).days == 1
+
+
+def test_crossings_are_stored_while_their_days_are_rolled_up(engine, store, watched):
+    seen = [crossing(watched, i, at_s=i * 3001 % (20 * DAY_S)) for i in range(300)]
+
+    def store_all() -> None:
+        for start in range(0, len(seen), 6):
+            store.commit([delivery(watched, seen[start : start + 6])])
+
+    with ThreadPoolExecutor(1) as other:
+        storing = other.submit(store_all)
+        while not storing.done():
+            due.run_due(engine, now_ns=NOW_NS)
+        storing.result()
+    for rolled_up in (False, True):
+        assert answers(engine, watched, "hour") == expected(seen, "hour"), rolled_up
+        due.run_due(engine, now_ns=NOW_NS)
+    assert stale_days(engine) == 0
 
 
 def test_minutes_that_were_changed_by_hand_are_found(engine, store, watched):
