@@ -1,6 +1,7 @@
 """What is left when rows have moved: partitions without a row, and files that nobody needs."""
 
 import re
+import time
 from datetime import date
 from typing import Final
 
@@ -10,6 +11,8 @@ from actors.tiers.steps import Movers
 from schema.database import transaction, unavailable_as_retryable
 from schema.tiers import archives
 
+TRIES: Final = 5
+PAUSE_S: Final = 0.3
 _DATED: Final = re.compile(r"_(\d{4})_(\d{2})(?:_(\d{2}))?$")
 
 
@@ -20,15 +23,17 @@ def passed_partitions(connection: Connection, *, before: date) -> list[tuple[str
 
 
 def drop_partition(movers: Movers, parent: str, partition: str) -> bool:
-    """Drop a partition if it is empty, unless somebody uses its table for too long just now; whether it was dropped."""
-    with unavailable_as_retryable(movers.engine), movers.engine.begin() as connection:
-        answer = connection.scalar(
-            text("select drop_passed_partition(:parent, :partition)"), {"parent": parent, "partition": partition}
-        )
-    if answer != "dropped":
-        return False
-    movers.tell(f"dropped {partition}, which was empty")
-    return True
+    """Drop a partition if it is empty; whether it was. A table that is in use all the time is left for the next run."""
+    for _ in range(TRIES):
+        with unavailable_as_retryable(movers.engine), movers.engine.begin() as connection:
+            answer = connection.scalar(_DROP, {"parent": parent, "partition": partition})
+        if answer == "dropped":
+            movers.tell(f"dropped {partition}, which was empty")
+            return True
+        if answer != "in use":
+            return False
+        time.sleep(PAUSE_S)
+    return False
 
 
 def remove_file(movers: Movers, tenant_id: int, archive_id: int, path: str) -> None:
@@ -50,6 +55,7 @@ def _first_day(partition: str) -> date:
     return date(int(found[1]), int(found[2]), int(found[3] or 1)) if found else date.max
 
 
+_DROP: Final = text("select drop_passed_partition(:parent, :partition)")
 _PARTITIONS: Final = text(
     "select p.relname as parent, c.relname as partition"
     " from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent"
