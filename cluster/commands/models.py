@@ -1,4 +1,4 @@
-"""``turnstile models``: which detection models can be used here, and whether one works."""
+"""``turnstile models``: which detection models can be used here, whether one works, and which ones counted."""
 
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -10,9 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cluster.commands.options import Config
+from cluster.commands.configured import database, print_json
+from cluster.commands.options import Config, Json
 from schema.events import FrameId
+from schema.queries import models as stored
 from schema.settings import Settings, load_settings
+from schema.times import to_text
 from serve_app.detector.choose import AUTO, SSDLITE, open_detector
 
 _TIMED_CALLS = 5
@@ -50,6 +53,33 @@ def check_model(
     each_ms = (time.perf_counter() - started) / _TIMED_CALLS * 1000
     fitting = "letterboxed" if spec.keep_aspect else "stretched"
     Console().print(f"{spec.model}: finds people in {spec.width}x{spec.height} {fitting}, {each_ms:.1f} ms a picture")
+
+
+@models.command("history")
+def show_history(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most as many lines.")] = 20,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show which model counts since when, and the newest of what happened to models."""
+    settings = load_settings(config)
+    with database(config, settings.tenant) as session:
+        opened = stored.listing(session)
+        newest = stored.newest_logs(session, limit=limit)
+    names = {model.id: f"{model.name}@{model.version}" if model.version else model.name for model in opened}
+    lines = [
+        {"at": to_text(log.at_ns), "model": names[log.model_id], "what": log.log_type, "message": log.message}
+        for log in newest
+    ]
+    active = next((model for model in opened if model.status == "active"), None)
+    if as_json:
+        since = None if active is None or active.activated_ns is None else to_text(active.activated_ns)
+        print_json({"model": active and names[active.id], "since": since, "log": lines})
+        return
+    table = Table("time", "model", "what", "message")
+    for line in lines:
+        table.add_row(*line.values())
+    Console().print(table if opened else "no model has been opened yet: 'turnstile up' opens one")
 
 
 def _weights_state(settings: Settings) -> str:

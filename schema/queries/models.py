@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -89,12 +89,16 @@ def listing(session: Session) -> list[Model]:
 
 def logs(session: Session, model_id: int, *, limit: int = 100) -> list[ModelLog]:
     """What happened to one model, newest first."""
-    rows = session.scalars(
-        select(ModelLogRow)
-        .where(ModelLogRow.model_id == model_id)
-        .order_by(ModelLogRow.timestamp.desc(), ModelLogRow.id.desc())
-        .limit(limit)
-    )
+    return _logs(session, select(ModelLogRow).where(ModelLogRow.model_id == model_id), limit)
+
+
+def newest_logs(session: Session, *, limit: int = 100) -> list[ModelLog]:
+    """What happened to all models, newest first."""
+    return _logs(session, select(ModelLogRow), limit)
+
+
+def _logs(session: Session, which: Select[ModelLogRow], limit: int) -> list[ModelLog]:
+    rows = session.scalars(which.order_by(ModelLogRow.timestamp.desc(), ModelLogRow.id.desc()).limit(limit))
     return [
         ModelLog(model_id=row.model_id, log_type=row.log_type, message=row.message, at_ns=to_ns(row.timestamp))
         for row in rows

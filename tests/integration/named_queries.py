@@ -24,7 +24,7 @@ from schema.errors import NotFound
 from schema.events import Crossing, Delivery
 from schema.evidence import Evidence
 from schema.geometry import Scene
-from schema.jobs import Job
+from schema.jobs import EraseArguments, Job
 from schema.ports import Stored
 from schema.queries import (
     alerts,
@@ -254,6 +254,7 @@ NAMED: Final[Mapping[str, NamedQuery | WithoutSession]] = {
     "jobs.request": as_tenant(
         lambda s, v: jobs.request(s, "archive", {}, key="once", requested_by=v.user_id),
     ),
+    "jobs.request_erasure": as_tenant(lambda s, v: jobs.request_erasure(s, EraseArguments(user_id=v.user_id))),
     "jobs.get": as_tenant(lambda s, v: jobs.get(s, v.job_id)),
     "jobs.by_key": as_tenant(lambda s, v: jobs.by_key(s, "key-4")),
     "jobs.listing": as_tenant(lambda s, v: jobs.listing(s, before=5000)),
@@ -270,8 +271,10 @@ NAMED: Final[Mapping[str, NamedQuery | WithoutSession]] = {
     "models.log": as_system(lambda s, v: models.log(s, 3, "refused", "x", now_ns=v.now_ns)),
     "models.listing": as_tenant(lambda s, v: models.listing(s)),
     "models.logs": as_tenant(lambda s, v: models.logs(s, 3)),
+    "models.newest_logs": as_tenant(lambda s, v: models.newest_logs(s, limit=20)),
     "outbox.waiting": as_system(lambda s, v: outbox.waiting(s)),
     "rollups.roll_up": as_tenant(lambda s, v: rollups.roll_up(s, now_ns=v.now_ns, limit=10)),
+    "rollups.stale_years": as_system(lambda s, v: rollups.stale_years(s, now_ns=v.now_ns)),
     "rollups.recompute": as_tenant(lambda s, v: rollups.recompute(s, _day(v, 2))),
     "rollups.counted_days": as_tenant(lambda s, v: rollups.counted_days(s, first=_day(v, 2), last=_day(v, 0))),
     "scenes.of": as_tenant(lambda s, v: scenes.of(s, [v.camera_id])),

@@ -1,4 +1,4 @@
-"""``turnstile tenants``, and commands that act for one, as a user calls them."""
+"""``turnstile tenants``, commands that act for one, and what is said of the login, as a user calls them."""
 
 import json
 
