@@ -6,14 +6,14 @@ from contextlib import closing
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from actors.sinks.postgres import PostgresStore
 from cluster.catalogue import StoreCatalogue
 from schema.database import open_engine, transaction
 from schema.events import Crossing, Delivery
 from schema.geometry import Scene, parse_line, parse_zone
-from schema.queries import cameras, totals
+from schema.queries import alerts, cameras, totals
 from schema.queries.cameras import Camera
 from schema.tables import CameraEventRow
 from schema.tenants import DEFAULT_TENANT_ID
@@ -84,3 +84,18 @@ def test_whoever_takes_over_a_live_camera_starts_with_nobody_in_its_zones(dsn: s
         "to": 0,
         "reason": "worker-1 starts to watch",
     }
+
+
+def test_a_live_camera_that_stays_away_raises_an_alert(dsn: str, engine: Engine):
+    now_ns = time.time_ns()
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        camera = cameras.add(session, Camera(name="gate", source="rtsp://gate"))
+        session.execute(
+            text("update cameras set status = 'lost', status_at = now() - interval '1 minute' where id = :id"),
+            {"id": camera.id},
+        )
+    with closing(StoreCatalogue(dsn, live=True)) as catalogue:
+        catalogue.follow_cameras(now_ns)
+        catalogue.follow_cameras(now_ns)
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        assert [alert.camera_id for alert in alerts.listing(session)] == [camera.id]

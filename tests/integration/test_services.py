@@ -16,6 +16,7 @@ import redis
 from alembic import command
 from sqlalchemy import text
 
+import schema
 from cluster.services import Services
 from cluster.services.rabbitmq import ping_rabbitmq
 from cluster.services.remembered import recall
@@ -128,6 +129,33 @@ def test_the_program_logs_in_as_somebody_who_sees_nothing_by_himself(home: Path)
             assert session.scalar(text("select count(*) from tenants")) == 1
         engine.dispose()
         assert migration_status(services.postgres.url).too_powerful_login == "turnstile"
+
+
+def test_a_database_made_as_the_readme_says_is_all_that_is_needed(home: Path):
+    readme = Path(schema.__file__).with_name("README.md").read_text()
+    given = readme.partition("As its superuser:")[2].partition("\n## ")[0].replace("…", "hush")
+    with Services(Settings(home=home), database_only=True) as services:
+        with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+            for statement in given.replace("database turnstile", "database given").split(";"):
+                if "role turnstile_" not in statement:  # a private server has these already
+                    connection.execute(statement)
+        place = f"127.0.0.1:{services.postgres.port}/given"
+        migrate(f"postgresql://my_owner:hush@{place}")
+        engine = open_engine(f"postgresql://my_service:hush@{place}")
+        with transaction(engine, DEFAULT_TENANT_ID) as session:
+            session.execute(text("insert into cameras (name, source) values ('lobby', 'rtsp://lobby')"))
+        with across_tenants(engine) as session:
+            assert session.scalar(text("select count(*) from leases")) == 0
+        engine.dispose()
+
+
+def test_an_owner_who_may_not_make_roles_is_told_what_a_superuser_has_to_do(home: Path):
+    with Services(Settings(home=home), database_only=True) as services:
+        with psycopg.connect(services.postgres.url, autocommit=True) as connection:
+            connection.execute("create role modest login password 'hush'")
+            connection.execute("create database given owner modest")
+        with pytest.raises(BadInput, match=r"as a superuser, create the roles turnstile_migrator, .* grant them"):
+            migrate(f"postgresql://modest:hush@127.0.0.1:{services.postgres.port}/given")
 
 
 def test_a_folder_of_the_release_before_goes_on_with_its_data(home: Path):
