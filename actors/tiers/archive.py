@@ -99,8 +99,9 @@ class _Moving:
         sources = [parquet.by_camera(self._archived(archive)) for archive in self._before]
         if self._leaving is not None:
             sources.append(self._rows(self._leaving))
-        for _, parts in groupby(heapq.merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
-            yield merged(self._kind, [table for _, table in parts])
+        for _, of_camera in groupby(heapq.merge(*sources, key=itemgetter(0)), key=itemgetter(0)):
+            parts = [table for _, table in of_camera]
+            yield parts[0] if len(parts) == 1 else merged(self._kind, parts)
 
     def _archived(self, archive: Archive) -> Iterator[pa.Table]:
         return parquet.read(self._movers.files, archive.path, self._kind, archive.contents.groups)

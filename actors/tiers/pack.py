@@ -24,9 +24,9 @@ from actors.tiers.steps import Movers
 from schema.database import transaction
 from schema.errors import Permanent
 from schema.tiers.checksum import Fingerprint, by_zone, in_postgres
-from schema.tiers.copying import fetch
 from schema.tiers.kinds import COUNTS
 from schema.tiers.merging import merged
+from schema.tiers.minutes import RuleDay, table
 from schema.tiers.packed import SUMS, pack
 
 CAMERAS_AT_ONCE: Final = 16
@@ -78,11 +78,11 @@ def pack_day(movers: Movers, tenant_id: int, due_day: DueDay) -> None:
 
 def _pack(connection: Connection, day: date, camera_ids: Sequence[int], movers: Movers) -> None:
     bounds = _bounds(day, camera_ids)
-    taken = fetch(connection, _TAKE, bounds, COUNTS.schema)
+    taken = [_taken(row, day) for row in connection.execute(_TAKE, bounds)]
     movers.tell(f"took the minutes of {day}")
-    zone_ids = taken["zone_id"].unique().to_pylist()
-    before = fetch(connection, _PACKED, {"day": day, "zone_ids": zone_ids}, COUNTS.schema)
-    minutes = merged(COUNTS, [taken, before])
+    zone_ids = [of_rule.zone_id for of_rule in taken]
+    before = [RuleDay.of_packed(row) for row in connection.execute(_PACKED, {"day": day, "zone_ids": zone_ids})]
+    minutes = merged(COUNTS, [table(taken), table(before)])
     expected = by_zone(COUNTS, minutes)
     rows = list(_rows(minutes, day, expected))
     if rows:
@@ -94,6 +94,13 @@ def _pack(connection: Connection, day: date, camera_ids: Sequence[int], movers: 
     }
     if found != expected:
         raise Permanent(f"the packed minutes of {day} do not read back as they were: nothing was changed")
+
+
+def _taken(row: Any, day: date) -> RuleDay:
+    sums = np.array([getattr(row, name) for name in SUMS], np.int64).T
+    return RuleDay(
+        camera_id=row.camera_id, zone_id=row.zone_id, day=day, minutes=np.array(row.minutes, np.int64), sums=sums
+    )
 
 
 def _rows(minutes: pa.Table, day: date, expected: Mapping[int, Fingerprint]) -> Iterator[dict[str, Any]]:
@@ -151,17 +158,19 @@ _COUNT: Final = text(
     "select count(*) from counting_results where bucket >= :first and bucket < :last and camera_id = any(:camera_ids)"
 )
 
-_TAKE: Final = text(
-    "delete from counting_results"
-    " where bucket >= :first and bucket < :last and camera_id = any(:camera_ids)"
-    " returning camera_id, zone_id, date_trunc('minute', bucket), count_in, count_out,"
-    " count_in - effective_in, count_out - effective_out, appeared, lost, floor(dwell_s * 1000 + 0.5)::bigint"
+# An array a line or zone instead of a row a minute: less than half the time, here and there.
+_TAKE: Final = text(f"""
+with taken as (
+    delete from counting_results where bucket >= :first and bucket < :last and camera_id = any(:camera_ids)
+    returning camera_id, zone_id, (extract(epoch from bucket - :first) / 60)::integer as minute, count_in, count_out,
+        count_in - effective_in as undone_in, count_out - effective_out as undone_out, appeared, lost,
+        floor(dwell_s * 1000 + 0.5)::bigint as dwell_ms
 )
+select camera_id, zone_id, array_agg(minute) as minutes, {", ".join(f"array_agg({name}) as {name}" for name in SUMS)}
+from taken group by camera_id, zone_id
+""")  # noqa: S608 - our own names
 
-_PACKED: Final = text(
-    f"select {', '.join(COUNTS.schema.names)} from packed_minutes"  # noqa: S608 - our own names
-    " where day = :day and zone_id = any(:zone_ids)"
-)
+_PACKED: Final = text("select * from packed_days where day = :day and zone_id = any(:zone_ids)")
 
 _PUT: Final = text(
     f"insert into packed_days (camera_id, zone_id, day, first_minute, minutes, checksum, {', '.join(SUMS)})"  # noqa: S608

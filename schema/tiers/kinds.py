@@ -21,8 +21,7 @@ class Kind:
 
     Attributes:
         name: the table that they come from.
-        leaves: the table or view that they are archived from, and removed from.
-        columns: names and types in an archive; ``leaves`` has columns of these names.
+        columns: names and types in an archive; the table has columns of these names, or of counts, ``packed_minutes``.
         time: the column that says when it was; it is of type TIME.
         until: the column that says until when it was, where that is another one; of type TIME, too.
         order: the columns that archives are sorted by, the camera first; they name a row.
@@ -33,7 +32,6 @@ class Kind:
     """
 
     name: KindName
-    leaves: str
     columns: tuple[tuple[str, pa.DataType], ...]
     time: str
     until: str | None = None
@@ -55,7 +53,6 @@ class Kind:
 
 COUNTS: Final = Kind(
     name="counting_results",
-    leaves="packed_minutes",
     columns=(
         ("camera_id", INT),
         ("zone_id", INT),
@@ -78,7 +75,6 @@ COUNTS: Final = Kind(
 # lately stay, however old the recording is.
 CROSSINGS: Final = Kind(
     name="crossings",
-    leaves="crossings",
     columns=(
         ("camera_id", INT),
         ("occurred_at", TIME),
@@ -111,7 +107,6 @@ CROSSINGS: Final = Kind(
 
 EVENTS: Final = Kind(
     name="camera_events",
-    leaves="camera_events",
     columns=(("camera_id", INT), ("timestamp", TIME), ("event_id", TEXT), ("event_type", TEXT), ("data", TEXT)),
     time="timestamp",
     order=("camera_id", "timestamp", "event_id"),
@@ -121,7 +116,6 @@ EVENTS: Final = Kind(
 # It stays as long as the counts that it stands beside, and an interval that may still grow stays in any case.
 COVERAGE: Final = Kind(
     name="coverage",
-    leaves="coverage",
     columns=(("camera_id", INT), ("epoch", TEXT), ("from_at", TIME), ("to_at", TIME)),
     time="from_at",
     until="to_at",

@@ -12,6 +12,7 @@ from schema.tiers.archives import Period
 from schema.tiers.checksum import MODULUS, Fingerprint, in_postgres
 from schema.tiers.copying import fetch
 from schema.tiers.kinds import COUNTS, Kind
+from schema.tiers.minutes import RuleDay, table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,38 +32,38 @@ class Leaving:
         return set(session.scalars(text(f"select distinct camera_id from {self._relation}"), self._bounds))  # noqa: S608
 
     def count(self, session: Session) -> int:
-        """How many there are."""
-        return session.scalar(text(f"select count(*) from {self._relation}"), self._bounds) or 0  # noqa: S608
+        """How many there are; of counts, minutes."""
+        number = "sum(minutes)" if self.kind is COUNTS else "count(*)"
+        return int(session.scalar(text(f"select {number} from {self._relation}"), self._bounds) or 0)  # noqa: S608
 
     def rows(self, connection: Connection, camera_id: int) -> pa.Table:
-        """Those of one camera."""
-        names = ", ".join(self.kind.schema.names)
-        query = text(f"select {names} from {self._relation} and camera_id = :camera_id")  # noqa: S608 - our own names
+        """Those of one camera, in the kind's order."""
+        if self.kind is COUNTS:
+            query = text(f"select * from {self._relation} and camera_id = :camera_id order by zone_id, day")  # noqa: S608
+            found = connection.execute(query, {**self._bounds, "camera_id": camera_id})
+            return table(RuleDay.of_packed(row) for row in found)
+        names, order = ", ".join(self.kind.schema.names), ", ".join(self.kind.order)
+        query = text(f"select {names} from {self._relation} and camera_id = :camera_id order by {order}")  # noqa: S608
         return fetch(connection, query, {**self._bounds, "camera_id": camera_id}, self.kind.schema)
 
     def remove(self, session: Session) -> Fingerprint:
         """Delete them, and say what was deleted."""
         if self.kind is COUNTS:
-            row = session.execute(_REMOVE_PACKED, {**self._bounds, "modulus": MODULUS}).one()
+            gone, found = "minutes, checksum", "sum(minutes) as rows, mod(sum(checksum), :modulus) as checksum"
         else:
-            names = ", ".join(self.kind.schema.names)
-            row = session.execute(
-                text(
-                    f"with gone as (delete from {self._relation} returning {names})"  # noqa: S608 - our own names
-                    f" select {in_postgres(self.kind)} from gone"
-                ),
-                self._bounds,
-            ).one()
-        return Fingerprint(rows=int(row.rows), checksum=int(row.checksum))
+            gone, found = ", ".join(self.kind.schema.names), in_postgres(self.kind)
+        query = f"with gone as (delete from {self._relation} returning {gone}) select {found} from gone"  # noqa: S608
+        row = session.execute(text(query), {**self._bounds, "modulus": MODULUS}).one()
+        return Fingerprint(rows=int(row.rows or 0), checksum=int(row.checksum or 0))
 
     @property
     def _relation(self) -> str:
-        """The rows, as what stands after FROM."""
+        """The rows, as what stands after FROM; of counts, the packed days."""
         kind = self.kind
-        days = "and day >= :first_day and day < :last_day" if kind is COUNTS else ""
+        if kind is COUNTS:
+            return "packed_days where day >= :first_day and day < :last_day"
         return (
-            f"{kind.leaves} where {kind.time} >= :first and {kind.time} < :last and {kind.time} < :before {days}"
-            f" and {kind.ripe}"
+            f"{kind.name} where {kind.time} >= :first and {kind.time} < :last and {kind.time} < :before and {kind.ripe}"
         )
 
     @property
@@ -83,7 +84,7 @@ def due(session: Session, kind: Kind, *, before: date) -> list[Leaving]:
     if kind is COUNTS:
         months = session.scalars(_PACKED_MONTHS, {"before": whole})
     else:
-        months = session.scalars(text(_MONTHS.format(table=kind.leaves, time=kind.time)), {"before": _midnight(whole)})
+        months = session.scalars(text(_MONTHS.format(table=kind.name, time=kind.time)), {"before": _midnight(whole)})
     found = [
         Leaving(kind=kind, period=Period(tier="cold", first_day=month), before=_midnight(before)) for month in months
     ]
@@ -122,8 +123,3 @@ with recursive found (at) as (
 )
 select date_trunc('month', at at time zone 'UTC')::date from found where at is not null order by at
 """
-
-_REMOVE_PACKED: Final = text(
-    "with gone as (delete from packed_days where day >= :first_day and day < :last_day returning minutes, checksum)"
-    " select coalesce(sum(minutes), 0) as rows, coalesce(mod(sum(checksum), :modulus), 0) as checksum from gone"
-)

@@ -2,7 +2,7 @@
 
 Nothing names the minutes: an array's place says which one it is, and zeros stand where nothing was counted. A minute
 whose sums are all zero is therefore the same as none. PostgreSQL compresses the arrays; counts that are all zero
-(nobody appears at a line) are no array at all. The view ``packed_minutes`` is the way back.
+(nobody appears at a line) are no array at all. ``unpack`` is the way back, the view ``packed_minutes`` the same in SQL.
 
 What was undone (raw less effective) is kept instead of the effective counts: it is nearly always zero, and so costs
 nearly nothing.
@@ -47,3 +47,15 @@ def pack(minutes: NDArray[np.int64], sums: NDArray[np.int64]) -> PackedDay:
         minutes=len(minutes),
         arrays={name: column.tolist() if column.any() else None for name, column in zip(SUMS, dense.T, strict=True)},
     )
+
+
+def unpack(day: PackedDay) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The minutes that counted something and what they counted, as ``pack`` takes them."""
+    length = max(len(values) for values in day.arrays.values() if values is not None)
+    dense = np.zeros((length, len(SUMS)), np.int64)
+    for place, name in enumerate(SUMS):
+        values = day.arrays[name]
+        if values is not None:
+            dense[:, place] = values
+    places = np.flatnonzero(dense.any(axis=1))
+    return places + day.first_minute, dense[places]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from schema.tiers.packed import SUMS, PackedDay, pack
+from schema.tiers.packed import SUMS, PackedDay, pack, unpack
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 COUNTED = st.lists(NUMBERS, min_size=len(SUMS), max_size=len(SUMS)).filter(any)
@@ -18,11 +18,8 @@ def arrays(day: dict[int, list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def unpacked(packed: PackedDay) -> dict[int, list[int]]:
-    """As the view ``packed_minutes`` says it in SQL."""
-    length = max(len(values) for values in packed.arrays.values() if values is not None)
-    columns = [packed.arrays[name] or [0] * length for name in SUMS]
-    rows = {packed.first_minute + place: list(row) for place, row in enumerate(zip(*columns, strict=True))}
-    return {minute: row for minute, row in rows.items() if any(row)}
+    minutes, sums = unpack(packed)
+    return dict(zip(minutes.tolist(), sums.tolist(), strict=True))
 
 
 @given(DAYS)
