@@ -40,6 +40,7 @@ COMMANDS = {
     "flags": Entry(where="cluster.commands.flags:flags", help="List and set switches of the running system."),
     "jobs": Entry(where="cluster.commands.jobs:jobs", help="Ask the workers for something, and watch them."),
     "queue": Entry(where="cluster.commands.queue:queue", help="Show what waits in RabbitMQ; dead letters."),
+    "privacy": Entry(where="cluster.commands.privacy:privacy", help="Hand out a person's data, or erase it."),
     "bench": Entry(where="cluster.commands.bench:bench", help="Measure speed against peers and limits."),
 }
 

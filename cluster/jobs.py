@@ -16,12 +16,15 @@ from actors.jobs.schedule import DAY_S, HOUR_S, Periodic
 from actors.jobs.task import Cancelled, Handler, Task
 from actors.tiers import run as tiers
 from cluster import replay
+from cluster.erasure import reach_of
 from cluster.replay import Begun, Recording
 from cluster.video import report
 from schema.database import open_engine, transaction
 from schema.errors import DetectorUnavailable
-from schema.jobs import BackfillArguments, Kind
+from schema.jobs import BackfillArguments, EraseArguments, Kind
 from schema.ports import FileStore
+from schema.privacy import erasing
+from schema.privacy.reach import Reach
 from schema.settings import StorageSettings
 from schema.storage import open_storage, sweep
 from schema.times import to_ns, to_text
@@ -34,19 +37,22 @@ PERIODIC: Final = (
 )
 
 
-def job_plan(dsn: str, storage: StorageSettings) -> JobPlan:
+def job_plan(dsn: str, storage: StorageSettings, *, redis_url: str, amqp_url: str) -> JobPlan:
     """Everything that is registered."""
-    return JobPlan(open_handlers=partial(open_handlers, dsn, storage), periodic=PERIODIC)
+    opened = partial(open_handlers, dsn, storage, redis_url=redis_url, amqp_url=amqp_url)
+    return JobPlan(open_handlers=opened, periodic=PERIODIC)
 
 
-def open_handlers(dsn: str, storage: StorageSettings) -> Mapping[Kind, Handler]:
+def open_handlers(dsn: str, storage: StorageSettings, *, redis_url: str, amqp_url: str) -> Mapping[Kind, Handler]:
     """The handlers; nothing is connected yet."""
     # One of each kind may run at a time; archiving takes two connections, the others one.
-    engine, store = open_engine(dsn, pool_size=6), open_storage(storage)
+    engine, store = open_engine(dsn, pool_size=7), open_storage(storage)
+    reach = reach_of(engine, store, redis_url=redis_url, amqp_url=amqp_url)
     return {
         "backfill": partial(backfill, engine=engine),
         "export": lambda task: export(task, engine=engine, store=store, now_ns=time.time_ns()),
         "archive": partial(archive, engine=engine, store=store),
+        "erase": partial(erase, reach=reach),
         "rollup": partial(rollup, engine=engine),
         "collect": partial(collect, engine=engine, store=store),
     }
@@ -98,6 +104,27 @@ def archive(task: Task, *, engine: Engine, store: FileStore) -> dict[str, Any]:
     """Move what has aged; steps that failed are in the result, and are tried again the next time."""
     steps = tiers.run_due(engine, store, now_ns=time.time_ns(), tell=partial(task.report, 0.0))
     return {"steps": [asdict(step) for step in steps]}
+
+
+def erase(task: Task, *, reach: Reach) -> dict[str, Any]:
+    """Erase a person; begun again, it goes on. The report is the result.
+
+    Raises:
+        BadInput: there is no such user, or nobody else may manage the tenant.
+        StoreUnavailable: a store does not answer.
+        Over: the job is no longer this worker's; what was erased stays erased.
+    """
+    asked = EraseArguments.model_validate(task.arguments)
+    report = erasing.erase(
+        reach,
+        task.job.tenant_id,
+        asked.user_id,
+        now_ns=time.time_ns(),
+        force=asked.force,
+        by=task.job.requested_by,
+        tell=task.report,
+    )
+    return report.values()
 
 
 def rollup(task: Task, *, engine: Engine) -> dict[str, Any]:

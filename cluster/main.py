@@ -142,8 +142,11 @@ def start(
         if with_api:
             _start_api(settings, endpoints)
         ray.get([counter.heal.remote() for counter in counters])
+        plan = job_plan(
+            endpoints.postgres_dsn, settings.storage, redis_url=endpoints.redis_url, amqp_url=endpoints.amqp_url
+        )
         workers = [_control(JobActor, job_actor(n)).remote(
-            job_actor(n), endpoints.postgres_dsn, endpoints.amqp_url, job_plan(endpoints.postgres_dsn, settings.storage)
+            job_actor(n), endpoints.postgres_dsn, endpoints.amqp_url, plan
         ) for n in range(settings.jobs.workers)]  # fmt: skip
         supervisor = _control(SupervisorActor, SUPERVISOR_ACTOR).remote(
             endpoints.postgres_dsn,

@@ -108,6 +108,17 @@ class RollupArguments(_Arguments):
     """Roll up the days that have passed and were changed, for all tenants."""
 
 
+class EraseArguments(_Arguments):
+    """Erase a person, given by his number, because a job is kept for longer than a name may be.
+
+    Not to be requested like the others: ``schema.queries.jobs.request_erasure`` does.
+    """
+
+    user_id: int
+    force: bool = False
+    """Even the last one who may manage the tenant."""
+
+
 class CollectArguments(_Arguments):
     """Delete files whose time is over, and files that nothing names, for all tenants."""
 

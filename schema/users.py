@@ -5,6 +5,11 @@ from typing import Final, Literal, get_args
 
 Role = Literal["admin", "operator", "analyst", "viewer", "system_admin"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+ADMINS: Final[tuple[Role, ...]] = ("admin", "system_admin")
+"""Who may manage the people of a tenant."""
+
+ERASED: Final = "erased-"
+"""What the name of somebody who was erased begins with; his number follows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

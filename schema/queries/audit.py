@@ -7,9 +7,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from schema.crypto import SealedColumn
@@ -89,9 +91,18 @@ def record_read(session: Session, column: SealedColumn, record_id: int) -> None:
     session.execute(select(func.audit_read(column.table, record_id, column.what)))
 
 
-def forget(session: Session, user_id: int) -> int:
-    """Forget from where an erased person acted; the chain still holds. How many addresses that were."""
-    return session.scalars(select(func.audit_forget(user_id))).one()
+def forget(session: Session, user_id: int, report: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """Forget from where an erased person acted, and record that he was erased; the chain still holds.
+
+    Args:
+        session: of the person's tenant.
+        user_id: his number.
+        report: recorded with it; nothing in it may be personal.
+
+    Returns:
+        How many addresses that were.
+    """
+    return session.scalars(select(func.audit_forget(user_id, cast(dict(report), JSONB)))).one()
 
 
 def listing(session: Session, tenant_id: int | None, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from schema.errors import BadInput, NotFound
-from schema.jobs import Job, Kind, State, check_arguments
+from schema.jobs import EraseArguments, Job, Kind, State, check_arguments
 from schema.names import JOBS_EXCHANGE
 from schema.tables import JobRow
 from schema.times import to_ns
@@ -37,10 +37,23 @@ def request(
         BadInput: there are no such jobs, or the arguments do not fit.
     """
     known, checked = check_arguments(kind, arguments)
-    job_id = session.scalar(
-        _INSERT,
-        {"kind": known, "arguments": json.dumps(checked), "key": key, "requested_by": requested_by},
-    )
+    return _store(session, known, checked, key=key, requested_by=requested_by)
+
+
+def request_erasure(session: Session, arguments: EraseArguments) -> Job:
+    """As ``request``: let the running system erase a person of the transaction's tenant.
+
+    Whoever calls this has made sure that it is wanted: it cannot be undone, and whoever may request jobs may not ask
+    for it.
+    """
+    return _store(session, "erase", arguments.model_dump(), key=None, requested_by=None)
+
+
+def _store(
+    session: Session, kind: Kind, arguments: Mapping[str, Any], *, key: str | None, requested_by: int | None
+) -> Job:
+    given = {"kind": kind, "arguments": json.dumps(arguments), "key": key, "requested_by": requested_by}
+    job_id = session.scalar(_INSERT, given)
     if job_id is None:
         return by_key(session, cast(str, key))
     session.execute(TELL, {"ids": [job_id]})

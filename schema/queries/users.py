@@ -8,7 +8,7 @@ from schema.crypto import USER_EMAIL, keyring
 from schema.errors import AlreadyExists, BadInput
 from schema.tables import UserRow
 from schema.times import to_datetime
-from schema.users import User
+from schema.users import ERASED, User
 
 
 def add(session: Session, user: User) -> User:
@@ -63,6 +63,8 @@ def note_login(session: Session, user_id: int, *, now_ns: int) -> None:
 def _check(user: User) -> None:
     if not 1 <= len(user.username) <= 128 or any(c.isspace() or not c.isprintable() for c in user.username):
         raise BadInput(f"user name '{user.username}' is not usable: take 1 to 128 letters, digits or signs, no spaces")
+    if user.username.startswith(ERASED):
+        raise BadInput(f"user name '{user.username}' is kept for people who were erased: take another one")
     if user.email is not None and ("@" not in user.email.strip("@") or len(user.email) > 254):
         raise BadInput(f"the e-mail address of '{user.username}' is not one: write it like name@example.org")
 

@@ -78,14 +78,14 @@ def expire(engine: Engine, store: FileStore, *, now_ns: int) -> Expired:
             with across_tenants(engine) as session:
                 shown = _delete_pictures(session, tenant, now_ns)
                 gone = _delete_unshown(session, shown)
-            freed += _delete_files(engine, store, gone)
+            freed += delete_unnamed(engine, store, gone)
             pictures += len(shown)
             if len(shown) < _AT_ONCE:
                 break
     while True:
         with across_tenants(engine) as session:
             gone = _delete_dated(session, now_ns)
-        freed += _delete_files(engine, store, gone)
+        freed += delete_unnamed(engine, store, gone)
         dated += len(gone)
         if len(gone) < _AT_ONCE:
             return Expired(pictures=pictures, files=dated, bytes_freed=freed)
@@ -131,7 +131,7 @@ def delete_orphans(engine: Engine, store: FileStore, orphans: Orphans) -> None:
             " storage.url; nothing was deleted"
         )
     gone = [row_id for row_id, path in orphans.gone if not store.exists(path)]
-    _delete_files(engine, store, [(info.path, info.size) for info in orphans.strays])
+    delete_unnamed(engine, store, [(info.path, info.size) for info in orphans.strays])
     for batch in _batches(gone):
         with across_tenants(engine) as session:
             session.execute(delete(EvidenceRow).where(EvidenceRow.file_id.in_(batch)))
@@ -162,8 +162,13 @@ def _delete_dated(session: Session, now_ns: int) -> list[tuple[str, int]]:
     return [(path, size) for path, size in session.execute(statement)]
 
 
-def _delete_files(engine: Engine, store: FileStore, gone: Sequence[tuple[str, int]]) -> int:
-    """Delete files that no row names; gives how many bytes they took."""
+def delete_unnamed(engine: Engine, store: FileStore, gone: Sequence[tuple[str, int]]) -> int:
+    """Delete those of these files, given as path and bytes, that no row names; gives how many bytes they took.
+
+    Raises:
+        StoreUnavailable: PostgreSQL or the file store does not answer; repeating this goes on.
+        Permanent: the file store refuses us.
+    """
     freed = 0
     for batch in _batches(gone):
         with across_tenants(engine) as session:

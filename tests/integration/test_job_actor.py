@@ -14,7 +14,7 @@ from cluster.video.count import count_video
 from cluster.video.report import as_json
 from schema.database import transaction
 from schema.geometry import Scene, parse_line
-from schema.jobs import ARGUMENTS
+from schema.jobs import ARGUMENTS, KINDS
 from schema.names import job_actor
 from schema.queries import cameras, crossings, jobs
 from schema.storage import open_storage
@@ -60,8 +60,14 @@ def kill_job_worker(running):
 
 
 def test_whatever_may_be_requested_has_somebody_who_does_it(replaying, system_settings):
-    handlers = open_handlers(replaying.endpoints.postgres_dsn, system_settings.storage)
-    assert handlers.keys() == ARGUMENTS.keys()
+    endpoints = replaying.endpoints
+    handlers = open_handlers(
+        endpoints.postgres_dsn,
+        system_settings.storage,
+        redis_url=endpoints.redis_url,
+        amqp_url=endpoints.amqp_url,
+    )
+    assert handlers.keys() == ARGUMENTS.keys() | {"erase"} == set(KINDS)
     assert {one.kind for one in PERIODIC} <= handlers.keys()
 
 

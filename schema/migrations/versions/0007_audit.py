@@ -173,7 +173,7 @@ begin
         jsonb_build_object('what', what));
 end $$;
 
-create function audit_forget(erased bigint) returns bigint
+create function audit_forget(erased bigint, report jsonb) returns bigint
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
     of_tenant constant bigint := nullif(current_setting('app.tenant', true), '')::bigint;
@@ -182,7 +182,7 @@ begin
     delete from audit_origins where tenant_id = of_tenant and user_id = erased;
     get diagnostics forgotten = row_count;
     perform audit_write(of_tenant, 'audit_origins', 'erase', erased, null,
-        jsonb_build_object('addresses', forgotten));
+        jsonb_build_object('addresses', forgotten) || report);
     return forgotten;
 end $$;
 
