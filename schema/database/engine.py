@@ -9,6 +9,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from schema.database.results import may_ask_for_binary
 from schema.database.roles import APP
 from schema.errors import BadInput, StoreUnavailable
 
@@ -65,6 +66,7 @@ def make_engine(dsn: str, *, pool_size: int, role: str | None, reads: bool = Tru
     # Called for every pooled connection before it is used again. A primary may have been demoted, and a replica
     # promoted, while the connection lay in the pool: then it is closed, and another one is opened.
     engine.dialect.do_ping = lambda dbapi_connection: _is_still(replica, dbapi_connection)
+    may_ask_for_binary(engine)
     return engine
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from schema.database.results import IN_BINARY
 from schema.queries.archived import Archived, Sums
 from schema.queries.steps import SECONDS, Steps
 from schema.times import DAY_NS, to_datetime
@@ -116,18 +117,18 @@ def _archived_hours(session: Session, run: dict[str, Any], archived: Archived | 
 
 
 def _unpacked(days: Sequence[Row[Any]]) -> Counted:
-    """The 24 hours of each day, as columns at once: a year of a camera is a thousand days."""
+    """The 24 hours of each row of ``_PACKED_HOURS``, as columns at once: a year of a camera is a thousand days."""
 
-    def column(name: str, instead: Sequence[float]) -> NDArray[Any]:
-        return np.array([getattr(day, name) or instead for day in days]).reshape(-1)
+    def column(place: int, instead: Sequence[float]) -> NDArray[Any]:
+        return np.array([day[place] or instead for day in days]).reshape(-1)
 
     begins_s = np.array([day.at_s for day in days], np.int64)
     return Counted(
         zone_ids=np.repeat(np.array([day.zone_id for day in days], np.int64), 24),
         at_s=(begins_s[:, None] + np.arange(0, _DAY_S, _HOUR_S)).reshape(-1),
-        sums=np.array([column(name, _NOTHING) for name in HOURLY], np.int64).T,
-        dwell_s=column("hourly_dwell_s", _NOTHING).astype(np.float64),
-        covered_s=column("hourly_covered_s", _UNKNOWN).astype(np.float64),
+        sums=np.array([column(place, _NOTHING) for place in range(3, 9)], np.int64).T,
+        dwell_s=column(9, _NOTHING).astype(np.float64),
+        covered_s=column(10, _UNKNOWN).astype(np.float64),
     )
 
 
@@ -196,7 +197,7 @@ with days as materialized (
 select d.zone_id, extract(epoch from d."timestamp")::bigint as at_s, h.rolled_up, {", ".join(HOURLY)}, hourly_dwell_s,
     hourly_covered_s
 from days d left join hours h using (zone_id, "timestamp", revision)
-""")  # noqa: S608
+""").execution_options(**IN_BINARY)  # noqa: S608
 
 _DAYS: Final = text(f"""
 select zone_id, extract(epoch from "timestamp")::bigint as at_s, {_LISTED}, dwell_s, covered_s
