@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from schema.times import to_text
 from schema.users import User
 from tests.contracts.stores import PostgresUnderTest
 from tests.contracts.test_store import BEGIN_NS, crossing, delivery
+from tests.integration.job_bench import eventually
 
 NAME = "ada.lovelace-7f3c"
 EMAIL = "Ada.Lovelace@analytical.example.org"
@@ -45,6 +47,8 @@ PASSWORD = "$argon2id$adas-password"
 NEEDLES = (NAME, EMAIL, *ADDRESSES, BROWSER, PASSWORD)
 SPAN = {"from": to_text(BEGIN_NS), "to": to_text(BEGIN_NS + 86_400 * 10**9)}
 DAY_NS = 86_400 * 10**9
+
+Queued = dict[str, list[bytes]]
 
 
 class World:
@@ -56,7 +60,6 @@ class World:
         self.engine: Engine = open_engine(dsn, pool_size=3)
         self.files = open_storage(StorageSettings(url=folder.as_uri()))
         self.parameters = parameters_of(self.amqp_url)
-        self.ids: dict[str, Any] = {}
 
     @property
     def reach(self) -> Reach:
@@ -163,12 +166,13 @@ class World:
                     ALERTS_EXCHANGE, "info.test", body.encode(), pika.BasicProperties(message_id=str(number))
                 )
 
-    def found(self, needles: Iterable[str] = NEEDLES) -> dict[str, set[str]]:
+    def found(self, needles: Iterable[str] = NEEDLES, *, queued: Queued | None = None) -> dict[str, set[str]]:
         """In which stores which of these lie, in whatever letter case."""
+        bodies = (self.queued() if queued is None else queued).values()
         stores = {
             "postgres": [self._dump()],
             "redis": list(self._redis()),
-            "queues": [body.decode(errors="replace") for bodies in self.queued().values() for body in bodies],
+            "queues": [body.decode(errors="replace") for of_queue in bodies for body in of_queue],
             "files": list(self._contents()),
         }
         return {
@@ -189,15 +193,18 @@ class World:
                 client.hgetall(key) if kind == b"hash" else client.dump(key) if kind != b"string" else client.get(key)
             )
 
-    def queued(self) -> dict[str, list[bytes]]:
-        """All messages that wait; they stay."""
-        found: dict[str, list[bytes]] = {}
-        for queue in QUEUES:
-            with pika.BlockingConnection(self.parameters) as connection:
-                channel = connection.channel()
-                found[queue] = []
+    def queued(self) -> Queued:
+        """All messages that wait; they stay, in another order."""
+        found: Queued = {}
+        with pika.BlockingConnection(self.parameters) as connection:
+            channel = connection.channel()
+            for queue in QUEUES:
+                bodies: list[bytes] = []
                 while (taken := channel.basic_get(queue))[0] is not None:
-                    found[queue].append(taken[2])
+                    bodies.append(taken[2])
+                channel.basic_nack(0, multiple=True, requeue=True)
+                eventually(partial(_has_returned, channel, queue, len(bodies)), "the return of the messages")
+                found[queue] = bodies
         return found
 
     def _contents(self) -> Iterator[str]:
@@ -216,3 +223,7 @@ def world(services: Any, dsn: str, folder: Path) -> Iterator[World]:
         yield made
     finally:
         made.engine.dispose()
+
+
+def _has_returned(channel: Any, queue: str, count: int) -> bool:
+    return channel.queue_declare(queue, passive=True).method.message_count == count
