@@ -71,7 +71,7 @@ def _write(
     parquet.verify(movers.files, path, kind, written)
     movers.tell(f"verified the archive of {name}")
     with transaction(movers.engine, tenant_id) as session:
-        if leaving is not None and leaving.remove(session) != moving.left:
+        if leaving is not None and leaving.remove(session) != moving.left(written.fingerprint):
             raise StoreUnavailable(f"{name} changed while they were archived: the next run takes them")
         archives.switch(
             session,
@@ -85,14 +85,18 @@ def _write(
 
 
 class _Moving:
-    """The rows of a file to be, camera by camera. ``left`` is what came from PostgreSQL so far."""
+    """The rows of a file to be, camera by camera."""
 
     def __init__(
         self, movers: Movers, tenant_id: int, kind: Kind, before: Sequence[Archive], leaving: Leaving | None
     ) -> None:
         self._movers, self._tenant_id, self._kind = movers, tenant_id, kind
         self._before, self._leaving = before, leaving
-        self.left = Fingerprint()
+        self._left = Fingerprint()
+
+    def left(self, written: Fingerprint) -> Fingerprint:
+        """What came from PostgreSQL, of all that was written."""
+        return self._left if self._before else written
 
     def tables(self) -> Iterator[pa.Table]:
         """Sorted, each row once, a table a camera."""
@@ -112,7 +116,8 @@ class _Moving:
         for camera_id in sorted(camera_ids):
             with transaction(self._movers.engine, self._tenant_id) as session:
                 table = leaving.rows(session.connection(), camera_id)
-            self.left += of_table(self._kind, table)
+            if self._before:
+                self._left += of_table(self._kind, table)
             yield camera_id, table
 
 

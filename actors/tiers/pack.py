@@ -32,7 +32,7 @@ from schema.tiers.packed import SUMS, pack
 CAMERAS_AT_ONCE: Final = 16
 """So that a transaction takes a moment, and a late count waits no longer."""
 
-SHARE: Final = 0.5
+SHARE: Final = 0.8
 """Of the time, the most that packing works."""
 
 _MINUTE_US: Final = 60_000_000

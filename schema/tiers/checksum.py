@@ -73,7 +73,7 @@ def _word_in_postgres(name: str, arrow: pa.DataType) -> str:
     if arrow == INT:
         word = name
     elif arrow == TIME:
-        word = f"(extract(epoch from {name}) * 1000000)::bigint"
+        word = f"(date_part('epoch', {name}) * 1000000)::bigint"  # rounded, and so right until the year 2255
     elif arrow in (REAL, DOUBLE):
         word = f"floor({name}::double precision * 1000000)::bigint"
     else:
