@@ -2,7 +2,6 @@
 
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
 from uuid import uuid4
@@ -11,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from actors.tiers.run import run_due
-from schema.database import open_engine, owner_transaction, transaction
+from schema.database import owner_transaction, transaction
 from schema.errors import Permanent
 from schema.queries import counts
 from schema.settings import StorageSettings
@@ -21,10 +20,9 @@ from schema.tiers import archives
 from schema.tiers.history import ArchivedCounts
 from schema.times import to_ns
 from tests.contracts.test_files import bucket_settings
-from tests.integration.tiers import (
+from tests.integration.tiers.aging import (
     NOW_NS,
     Aging,
-    add_camera,
     at,
     count,
     days_ago,
@@ -32,35 +30,12 @@ from tests.integration.tiers import (
     rows_of,
     some_minutes,
 )
-from tests.integration.tiers_run import run_apart
+from tests.integration.tiers.apart import run_apart
 from tests.s3_server import S3Server
 
 pytestmark = pytest.mark.integration
 
 HOUR_NS = 3600 * 10**9
-
-
-@pytest.fixture(scope="module")
-def engine(dsn: str) -> Iterator[Engine]:
-    engine = open_engine(dsn)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(autouse=True)
-def empty(engine: Engine) -> None:
-    with owner_transaction(engine) as session:
-        session.execute(text("truncate cameras, crossings, archives cascade"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> FsspecStore:
-    return open_storage(StorageSettings(url=tmp_path.as_uri()))
-
-
-@pytest.fixture
-def camera(engine: Engine) -> Aging:
-    return add_camera(engine, "front")
 
 
 def test_killed_at_any_piece_of_work_it_goes_on_where_it_was(engine: Engine, camera: Aging, dsn: str, tmp_path: Path):

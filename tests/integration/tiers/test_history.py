@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,43 +11,19 @@ from sqlalchemy import Engine, text
 
 from actors.tiers.run import run_due
 from cluster.cli import run
-from schema.database import open_engine, owner_transaction, transaction
+from schema.database import transaction
 from schema.errors import Permanent
 from schema.events import Totals
 from schema.queries import counts
 from schema.queries.counts import CountBucket
-from schema.settings import StorageSettings
-from schema.storage import FsspecStore, open_storage
+from schema.storage import FsspecStore
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.tiers import archives
 from schema.tiers.history import ArchivedCounts
 from schema.times import to_ns
-from tests.integration.tiers import NOW_NS, Aging, add_camera, at, count, cover, days_ago, some_minutes
+from tests.integration.tiers.aging import NOW_NS, Aging, add_camera, at, count, cover, days_ago, some_minutes
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def engine(dsn: str) -> Iterator[Engine]:
-    engine = open_engine(dsn)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(autouse=True)
-def empty(engine: Engine) -> None:
-    with owner_transaction(engine) as session:
-        session.execute(text("truncate cameras, crossings, archives cascade"))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> FsspecStore:
-    return open_storage(StorageSettings(url=(tmp_path / "files").as_uri()))
-
-
-@pytest.fixture
-def camera(engine: Engine) -> Aging:
-    return add_camera(engine, "front")
 
 
 def ask(engine: Engine, files: FsspecStore, *, days: int, resolution="minute", last: int = 0, **asked):

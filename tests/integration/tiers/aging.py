@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from actors.tiers.run import run_due
 from schema.database import owner_transaction, transaction
 from schema.events import Totals
 from schema.geometry import Scene, parse_line, parse_zone
@@ -164,3 +165,22 @@ def everything(engine: Engine, files: FileStore, tenant_id: int = DEFAULT_TENANT
     for moment, *sums in rows:
         found[moment] = found.get(moment, Totals()) + Totals(**dict(zip(_SUMS, sums, strict=True)))
     return {moment: replace(totals, dwell_s=round(totals.dwell_s, 3)) for moment, totals in found.items()}
+
+
+def done(engine: Engine, files: FileStore, now_ns: int = NOW_NS) -> list[tuple[str, str, str]]:
+    """What a run did: action, what, period."""
+    steps = run_due(engine, files, now_ns=now_ns)
+    assert [step.error for step in steps if step.error] == []
+    return [(step.action, step.what, step.period) for step in steps]
+
+
+def ages(engine: Engine) -> list[str]:
+    """The tiers that hold counts."""
+    found = [archive.period.tier for archive in current_archives(engine, "counting_results")]
+    names = ("counting_results", "packed_days")
+    return [name for name in names if rows_of(engine, name)] + found
+
+
+def current_archives(engine: Engine, kind=None) -> list[archives.Archive]:
+    with transaction(engine, DEFAULT_TENANT_ID) as session:
+        return archives.current(session, kind)
