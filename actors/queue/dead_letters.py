@@ -1,7 +1,7 @@
 """Dead letters: messages that no consumer could handle. Looked at without being consumed, replayed, or dropped.
 
 A letter that is looked at is given back when the connection ends; one that is replayed or dropped leaves the queue only
-after its copy is confirmed, or on purpose.
+after its copy is confirmed, or on purpose. Those that stay keep their order (``actors.queue.passing``).
 """
 
 import hashlib
@@ -9,20 +9,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, cast
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.connection import Parameters
 
-from actors.queue.confirms import ConfirmingPublisher, Message
+from actors.queue.confirms import Message
+from actors.queue.passing import Taken, kept, pass_through
 from actors.queue.topology import declare, with_channel
 from schema.errors import BadInput
 from schema.names import DEAD_LETTER_QUEUE
 from schema.times import to_ns
 
-BATCH = 500
 _OF_THE_BROKER = (
     "x-death",
     "x-delivery-count",
@@ -70,7 +69,7 @@ def look(parameters: Parameters, *, limit: int) -> list[DeadLetter]:
         Permanent: it has our queues with other settings.
     """
     declare(parameters)
-    return with_channel(parameters, lambda channel: [letter for _, letter in _take(channel, limit)])
+    return with_channel(parameters, lambda channel: list(_take(channel, limit)))
 
 
 def replay(
@@ -92,55 +91,49 @@ def replay(
         Permanent: it has our queues with other settings.
     """
 
-    def publish(letters: Sequence[DeadLetter]) -> None:
-        before(letters)
-        publisher = ConfirmingPublisher(parameters)
-        try:
-            publisher.publish([_as_it_was(letter) for letter in letters])
-        finally:
-            publisher.close()
+    def decide(letters: Sequence[DeadLetter]) -> list[Message]:
+        messages = [_as_it_was(letter) for letter in letters]
+        if letters:
+            before(letters)
+        return messages
 
-    declare(parameters)
-    return with_channel(parameters, partial(_remove, wanted=wanted, first=publish))
+    return _remove(parameters, wanted, decide)
 
 
 def drop(parameters: Parameters, wanted: Wanted) -> list[DeadLetter]:
     """Delete letters; returns them, and raises as ``look``."""
-    declare(parameters)
-    return with_channel(parameters, partial(_remove, wanted=wanted, first=lambda _letters: None))
+    return _remove(parameters, wanted, lambda _letters: [])
 
 
 def _remove(
-    channel: BlockingChannel, *, wanted: Wanted, first: Callable[[Sequence[DeadLetter]], None]
+    parameters: Parameters, wanted: Wanted, instead: Callable[[Sequence[DeadLetter]], list[Message]]
 ) -> list[DeadLetter]:
-    """Take all that are there now, those unwanted too: they go back together, in their order, at the end."""
-    there = channel.queue_declare(DEAD_LETTER_QUEUE, passive=True).method.message_count
+    """Take wanted letters out of the queue, and publish what is to be there instead."""
     removed: list[DeadLetter] = []
-    batch: list[tuple[int, DeadLetter]] = []
 
-    def remove_batch() -> None:
-        if batch:
-            first([letter for _, letter in batch])
-            for tag, letter in batch:
-                channel.basic_ack(tag)
-                removed.append(letter)
-            batch.clear()
+    def decide(taken: Sequence[Taken]) -> list[Message]:
+        chosen: list[DeadLetter] = []
+        staying: list[Message] = []
+        for message in taken:
+            letter = _letter(message.routing_key, message.properties, message.body)
+            if wanted(letter):
+                chosen.append(letter)
+            else:
+                staying.append(kept(DEAD_LETTER_QUEUE, message))
+        messages = instead(chosen)
+        removed.extend(chosen)
+        return [*messages, *staying]
 
-    for tag, letter in _take(channel, there):
-        if wanted(letter):
-            batch.append((tag, letter))
-        if len(batch) >= BATCH:
-            remove_batch()
-    remove_batch()
+    pass_through(parameters, DEAD_LETTER_QUEUE, decide)
     return removed
 
 
-def _take(channel: BlockingChannel, limit: int) -> Iterator[tuple[int, DeadLetter]]:
+def _take(channel: BlockingChannel, limit: int) -> Iterator[DeadLetter]:
     for _ in range(limit):
         method, properties, body = channel.basic_get(DEAD_LETTER_QUEUE)
         if method is None or properties is None or body is None:
             return
-        yield method.delivery_tag, _letter(method.routing_key, properties, body)
+        yield _letter(method.routing_key, properties, body)
 
 
 def _letter(routing_key: str, properties: pika.BasicProperties, body: bytes) -> DeadLetter:

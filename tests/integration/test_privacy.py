@@ -182,7 +182,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from actors.queue import rewriting
+from actors.queue import passing
 from schema.privacy import erasing
 from tests.integration.personal import World
 
@@ -198,8 +198,8 @@ def tell(share, what):
 if step == "between two files":
     erasing.delete_unnamed = die
 if step == "between confirm and acknowledgement":
-    publish = rewriting.ConfirmingPublisher.publish
-    rewriting.ConfirmingPublisher.publish = lambda self, messages: (publish(self, messages), die())
+    publish = passing.ConfirmingPublisher.publish
+    passing.ConfirmingPublisher.publish = lambda self, messages: (publish(self, messages), die())
 erasing.erase(World(services, dsn, Path(folder)).reach, 1, int(user_id), now_ns=1_800_000_000 * 10**9, tell=tell)
 """
 

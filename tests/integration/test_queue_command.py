@@ -10,6 +10,7 @@ import pika
 import pytest
 from sqlalchemy import Engine
 
+from actors.queue import dead_letters
 from actors.queue.relay import OutboxRelay
 from cluster.cli import run
 from schema.database import across_tenants, open_engine
@@ -189,3 +190,21 @@ def test_bad_input_is_one_line_and_exit_2(turnstile: Turnstile, arguments: tuple
     code, out, err = turnstile("jobs", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert words in err
+
+
+def test_letters_that_stay_still_know_how_they_died(bench: JobBench, turnstile: Turnstile, dead: list[str]):
+    before = listed(turnstile)
+    assert turnstile("queue", "dead-letters", "drop", "--id", "m2", "--yes")[0] == 0
+    assert sorted(listed(turnstile), key=lambda letter: letter["id"]) == before[:2]
+
+
+def test_of_hundreds_of_letters_none_comes_back_and_the_others_keep_their_order(bench: JobBench):
+    with pika.BlockingConnection(bench.parameters) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for number in range(1100):
+            channel.basic_publish(DEAD_LETTER_EXCHANGE, "", b"%d" % number)
+    dropped = dead_letters.drop(bench.parameters, lambda letter: int(letter.body) % 2 == 0)
+    assert [int(letter.body) for letter in dropped] == list(range(0, 1100, 2))
+    left = dead_letters.look(bench.parameters, limit=2000)
+    assert [int(letter.body) for letter in left] == list(range(1, 1100, 2))
