@@ -68,9 +68,12 @@ def migrated_template(services: Services) -> str:
 
 @pytest.fixture(scope="module")
 def dsn(services: Services, migrated_template: str) -> Iterator[str]:
-    """A migrated, empty database for this test module."""
+    """A migrated, empty database for this test module, and a Redis that remembers nothing of others."""
     import psycopg
+    import redis
 
+    with redis.Redis.from_url(services.redis.url) as remembering:
+        remembering.flushall()
     name = f"test_{next(_numbers)}"
     with psycopg.connect(services.postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -33,30 +34,28 @@ def system_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def system(services: Services, migrated_template: str, system_settings: Settings) -> Iterator[Running]:
-    """The whole system on a database of its own, with SSDLite; tests add the cameras."""
-    import psycopg
+def system_services() -> Iterator[Services]:
+    """The system's own services: what it does there by itself would disturb tests of its parts."""
+    from cluster.services import Services
+    from cluster.services.remembered import recall
+    from schema.settings import Settings
 
+    home = Path(tempfile.mkdtemp(prefix="turnstile-system-"))
+    home.chmod(0o755)  # servers run as another user when we are root
+    with Services(Settings(home=home)) as started:
+        yield started
+    shutil.rmtree(recall(home).data)
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def system(system_services: Services, system_settings: Settings) -> Iterator[Running]:
+    """The whole system with SSDLite; tests add the cameras."""
     from cluster.main import start
 
-    with psycopg.connect(services.postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE test_system TEMPLATE {migrated_template}")
-    endpoints = services.endpoints
-    running = start(
-        system_settings,
-        replace(
-            endpoints,
-            postgres_dsn=_in_test_system(endpoints.postgres_dsn),
-            postgres_owner_dsn=_in_test_system(endpoints.postgres_owner_dsn),
-        ),
-        open_model=open_model,
-    )
+    running = start(system_settings, system_services.endpoints, open_model=open_model)
     yield running
     running.stop()
-
-
-def _in_test_system(dsn: str) -> str:
-    return urlunsplit(urlsplit(dsn)._replace(path="/test_system"))
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,14 @@ def states(http: httpx.Client, street: Street) -> list[str | None]:
     return [camera["now"] and camera["now"]["state"] for camera in cameras]
 
 
-def test_the_list_of_cameras_shows_what_workers_say_now(replaying: Running, engine: Engine, services: Services):
+def test_the_list_of_cameras_shows_what_workers_say_now(replaying: Running, engine: Engine, system_services: Services):
     with (
         Street(replaying, engine) as street,
         httpx.Client(base_url=str(replaying.api_url), timeout=10) as http,
     ):
         watching = ["watching"] * len(street.cameras)
         eventually("all are watched", lambda: states(http, street) == watching)
-        services.redis.stop()
+        system_services.redis.stop()
         assert set(states(http, street)) == {None}
-        services.redis.start()
+        system_services.redis.start()
         eventually("it is said again", lambda: states(http, street) == watching)

@@ -51,11 +51,11 @@ def check_agreement(street: Street) -> None:
 
 
 def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
-    street: Street, services: Services, replaying: Running, http: httpx.Client
+    street: Street, system_services: Services, replaying: Running, http: httpx.Client
 ) -> None:
     before = street.crossings()
     gone_ns = time.time_ns()
-    services.postgres.stop()
+    system_services.postgres.stop()
     try:
         time.sleep(OUTAGE_S)
         waiting = street.journal.found(street.ids) - before
@@ -64,7 +64,7 @@ def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
         with connect(street.live_url, proxy=None) as client, pytest.raises(ConnectionClosed) as refusal:
             client.recv(timeout=5)
     finally:
-        services.postgres.start()
+        system_services.postgres.start()
     back_ns = time.time_ns()
     assert len(waiting) >= 10, "counting goes on, into the journals"
     assert unsent_bytes > 0
@@ -82,9 +82,9 @@ def test_postgresql_away_for_20_s_loses_nothing_and_doubles_nothing(
             assert next_one.from_ns - one.to_ns < 2 * SECOND_NS, "the cameras were watched all the time"
 
 
-def test_rabbitmq_away_for_20_s_loses_no_message(street: Street, services: Services) -> None:
+def test_rabbitmq_away_for_20_s_loses_no_message(street: Street, system_services: Services) -> None:
     gone_ns = time.time_ns()
-    services.rabbitmq.stop()
+    system_services.rabbitmq.stop()
     try:
         time.sleep(OUTAGE_S)
         counted = street.crossings(gone_ns)
@@ -92,7 +92,7 @@ def test_rabbitmq_away_for_20_s_loses_no_message(street: Street, services: Servi
         assert street.outbox() >= len(counted)
         eventually("the WebSocket's client heard of them", lambda: not street.live.missing(counted), within_s=2)
     finally:
-        services.rabbitmq.start()
+        system_services.rabbitmq.start()
     eventually("the broker told what had waited", lambda: not street.queue.missing(counted))
     street.stop()
     check_agreement(street)
@@ -100,18 +100,18 @@ def test_rabbitmq_away_for_20_s_loses_no_message(street: Street, services: Servi
 
 
 def test_a_redis_that_is_killed_and_comes_back_empty_is_filled_again(
-    street: Street, services: Services, http: httpx.Client
+    street: Street, system_services: Services, http: httpx.Client
 ) -> None:
     eventually("something is counted", lambda: len(street.crossings()) > 0)
     with connect(street.live_url, proxy=None) as client:
         assert json.loads(client.recv(timeout=5))["reason"] == "joined"
-        services.redis.kill()
+        system_services.redis.kill()
         before = street.crossings()
         try:
             eventually("the API polls", lambda: http.get("/api/v1/occupancy").json()["source"] == "store")
             eventually("counting goes on", lambda: len(street.crossings()) > len(before))
         finally:
-            services.redis.start()
+            system_services.redis.start()
         eventually("Redis shows the stored totals", lambda: street.in_redis() == street.stored(), within_s=5)
         message = json.loads(client.recv(timeout=5))
         while message["type"] != "snapshot":

@@ -15,7 +15,7 @@ from tests.integration.street import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
 
-def test_workers_get_the_password_and_nobody_else_does(system: Running, services: Services, tmp_path: Path):
+def test_workers_get_the_password_and_nobody_else_does(system: Running, system_services: Services, tmp_path: Path):
     recording = make_clip(tmp_path / "street.mp4", 40)
     with (
         RtspServer(recording, user="joe", password="geheim") as server,
@@ -27,7 +27,7 @@ def test_workers_get_the_password_and_nobody_else_does(system: Running, services
         try:
             watched = lambda: http.get("/cameras/guarded").json()["status"] == "connected"  # noqa: E731
             eventually("it is watched", watched, within_s=60)
-            dsn = services.postgres.url.rpartition("/")[0] + "/test_system"
+            dsn = system_services.postgres.url
             dump = subprocess.run(["pg_dump", "--inserts", dsn], capture_output=True, check=True, text=True).stdout
             said = answer.text + http.get("/cameras").text + str(system.overview())
         finally:
