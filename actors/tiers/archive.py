@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from actors.tiers.pace import resting
 from actors.tiers.steps import Movers
 from schema.database import transaction
 from schema.errors import StoreUnavailable
@@ -64,7 +65,7 @@ def _write(
     movers.tell(f"began the archive of {name}")
     moving = _Moving(movers, tenant_id, kind, before, leaving)
     with _scratch_file() as file:
-        written = parquet.write(file, kind, moving.tables())
+        written = parquet.write(file, kind, resting(moving.tables()))
         file.seek(0)
         stored = movers.files.write(path, file, mime_type="application/vnd.apache.parquet")
     movers.tell(f"wrote the archive of {name}")

@@ -8,7 +8,6 @@ it. Adding is right because a minute's counts are sums of crossings, each stored
 that was packed, and adding knows no order.
 """
 
-import time as clock
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +19,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from actors.tiers.pace import resting
 from actors.tiers.steps import Movers
 from schema.database import transaction
 from schema.errors import Permanent
@@ -31,9 +31,6 @@ from schema.tiers.packed import SUMS, pack
 
 CAMERAS_AT_ONCE: Final = 16
 """So that a transaction takes a moment, and a late count waits no longer."""
-
-SHARE: Final = 0.8
-"""Of the time, the most that packing works."""
 
 _MINUTE_US: Final = 60_000_000
 
@@ -68,12 +65,10 @@ def pack_day(movers: Movers, tenant_id: int, due_day: DueDay) -> None:
         StoreUnavailable: PostgreSQL gave up for now; safe to repeat.
     """
     ids = due_day.camera_ids
-    for start in range(0, len(ids), CAMERAS_AT_ONCE):
-        begun = clock.monotonic()
+    for start in resting(range(0, len(ids), CAMERAS_AT_ONCE)):
         with transaction(movers.engine, tenant_id) as session:
             _pack(session.connection(), due_day.day, ids[start : start + CAMERAS_AT_ONCE], movers)
         movers.tell(f"packed {due_day.day}, {min(start + CAMERAS_AT_ONCE, len(ids))} of {len(ids)} cameras")
-        clock.sleep((clock.monotonic() - begun) * (1 - SHARE) / SHARE)
 
 
 def _pack(connection: Connection, day: date, camera_ids: Sequence[int], movers: Movers) -> None:
