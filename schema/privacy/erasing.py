@@ -10,11 +10,11 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from schema.database import Acting, transaction
+from schema.database import Acting, across_tenants, transaction
 from schema.errors import BadInput, NotFound
 from schema.privacy import requests, texts
 from schema.privacy.person import Person, person_of
-from schema.privacy.reach import Reach
+from schema.privacy.reach import Change, Reach
 from schema.privacy.report import Done, Report
 from schema.queries import audit, user_sessions
 from schema.storage.sweep import delete_unnamed
@@ -73,7 +73,7 @@ def erase(
     with transaction(reach.engine, tenant_id) as session:
         done.append(Done(where="table outbox", what="name blotted out", count=texts.blot_outbox(session, mentions)))
     tell(0.5, "looking through queues")
-    changed = reach.rewrite(mentions.message)
+    changed = reach.rewrite(_blotting(reach, person))
     done += [Done(where=f"queue {name}", what="name blotted out", count=count) for name, count in changed.items()]
     tell(0.9, "forgetting the account")
     with transaction(reach.engine, tenant_id, acting=acting) as session:
@@ -135,6 +135,20 @@ def _delete_exports(reach: Reach, person: Person) -> Done:
         requests.delete_export_rows(session, [path for path, _ in exports])
     delete_unnamed(reach.engine, reach.files, exports)
     return Done(where="files export", what="deleted", count=len(exports))
+
+
+def _blotting(reach: Reach, person: Person) -> Change:
+    """What becomes of a message. The queues are all tenants'; alerts of others stay as they are."""
+    mentions = person.mentions
+
+    def change(body: bytes) -> bytes:
+        told = mentions.message(body)
+        if told == body:
+            return body
+        with across_tenants(reach.engine) as session:
+            return body if texts.is_of_another(session, body, person.tenant_id) else told
+
+    return change
 
 
 def _forget(session: Session, person: Person, done: list[Done], *, now_ns: int) -> Report:

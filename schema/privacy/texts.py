@@ -1,7 +1,7 @@
 """Sentences in tables that may name a person: alerts, and the messages about them that the broker has not got yet."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
@@ -45,6 +45,19 @@ def blot_outbox(session: Session, mentions: Mentions) -> int:
     return changed
 
 
+def is_of_another(session: Session, body: bytes, tenant_id: int) -> bool:
+    """Whether a message is about an alert of another tenant, whose people may have the same names; for the system."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return False
+    alert_id = cast(dict[str, Any], content).get("alert_id") if isinstance(content, dict) else None
+    if not isinstance(alert_id, int):
+        return False
+    owner_id = session.scalar(_OWNER, {"id": alert_id})
+    return owner_id is not None and owner_id != tenant_id
+
+
 def _told(row: Row[Any], mentions: Mentions) -> tuple[str, Any] | None:
     """What an alert says without the person; None where it does not name him."""
     message, data = mentions.text(row.message), mentions.values(row.data)
@@ -65,6 +78,7 @@ def _alerts(lock: str) -> TextClause:
 _ALERTS: Final = _alerts("")
 _LOCKED_ALERTS: Final = _alerts("for update")
 _SET_ALERT: Final = text("update alerts set message = :message, data = cast(:data as jsonb) where id = :id")
+_OWNER: Final = text("select tenant_id from alerts where id = :id")
 _OUTBOX: Final = text(
     "select id, cast(body as text) as body from outbox"  # noqa: S608 - our own words
     f" where exchange = 'turnstile.alerts' and {_may_name('cast(body as text)')} order by id for update"

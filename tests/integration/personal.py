@@ -141,10 +141,7 @@ class World:
             alerts.acknowledge(session, self.alert, user_id=self.ada, now_ns=now_ns)
 
     def _leave_messages(self) -> None:
-        relay = OutboxRelay(self.dsn, self.amqp_url)
-        while relay.run_once(500):
-            pass
-        relay.close()
+        self.relay()
         with transaction(self.engine, TENANT) as session:
             alerts.resolve(session, "disk", now_ns=time.time_ns())  # its message stays in the outbox
         with pika.BlockingConnection(self.parameters) as connection:
@@ -165,6 +162,13 @@ class World:
                 channel.basic_publish(
                     ALERTS_EXCHANGE, "info.test", body.encode(), pika.BasicProperties(message_id=str(number))
                 )
+
+    def relay(self) -> None:
+        """Send what is in the outbox."""
+        relay = OutboxRelay(self.dsn, self.amqp_url)
+        while relay.run_once(500):
+            pass
+        relay.close()
 
     def found(self, needles: Iterable[str] = NEEDLES, *, queued: Queued | None = None) -> dict[str, set[str]]:
         """In which stores which of these lie, in whatever letter case."""

@@ -257,6 +257,8 @@ def test_what_is_handed_out_is_all_that_was_filled_in(filled: World, turnstile: 
     assert (newest.action, newest.table, newest.record_id) == ("read", "users", filled.ada)
     assert turnstile("privacy", "export", NAME, "--to", "hers")[0] == 2
     assert json.loads(turnstile("privacy", "export", EMAIL, "--json")[1]).keys() == parts.keys()
+    assert "2 sessions" in turnstile("privacy", "export", EMAIL)[1]
+    assert (tmp_path / f"personal-data-{filled.ada}" / "profile.json").exists()
 
 
 def test_a_dry_run_counts_and_changes_nothing(filled: World, turnstile: Turnstile):
@@ -316,9 +318,12 @@ def test_a_person_of_another_tenant_is_neither_found_nor_touched(empty: World, t
             ids[tenant_id] = users.add(session, User(username=NAME, email=EMAIL)).id
             user_sessions.create(session, ids[tenant_id], now_ns=NOW_NS, ttl_s=60, ip_address=ADDRESSES[0])
             alerts.raise_(session, Alert(type="a", severity="info", message=f"of {NAME}", raised_ns=NOW_NS))
+    empty.relay()
     with pytest.raises(NotFound, match="no user"):
         erase(empty, ids[other])
     assert turnstile("privacy", "erase", NAME, "--yes", "--tenant", "other")[0] == 0
+    told = [json.loads(body)["message"] for body in empty.queued()[ALERTS_QUEUE]]
+    assert told == [f"of {NAME}", f"of erased-{ids[other]}"]
     with transaction(empty.engine, TENANT) as session:
         assert users.by_name(session, NAME) is not None
         assert users.by_email(session, EMAIL) is not None
