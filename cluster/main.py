@@ -3,8 +3,6 @@
 import contextlib
 import io
 import logging
-import os
-import socket
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -15,21 +13,20 @@ import structlog
 from ray import serve
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
-from ray.util import list_named_actors
 
 from actors.remote import CountingActor, JobActor, RelayActor
 from actors.worker.keeper import PicturesTo
 from cluster.detector import deploy_detector
 from cluster.fleet import SupervisorActor
-from cluster.home import ray_address_file, use_token
 from cluster.jobs import job_plan
 from cluster.model_records import note_opened, note_refused
-from cluster.resources import CONTROL, CONTROL_SHARE, STREAMS
-from cluster.rotation import check_keys
+from cluster.preflight import check_port, check_sealed, check_storage
+from cluster.ray_start import start_ray
+from cluster.resources import CONTROL, CONTROL_SHARE
 from cluster.services import Endpoints
 from cluster.supervisor import Overview
-from schema.database import migrate, open_engine
-from schema.errors import BadInput, Retryable
+from schema.database import migrate
+from schema.errors import BadInput
 from schema.names import (
     API_APP,
     API_DEPLOYMENT,
@@ -40,26 +37,14 @@ from schema.names import (
     job_actor,
 )
 from schema.ports import DetectorSpec
-from schema.settings import KEYS_FILE_VARIABLE, KEYS_VARIABLE, Settings, named_keys
-from schema.storage import open_storage
+from schema.settings import Settings
 from serve_app.api.deployment import Api
 from serve_app.client import ServedDetector
 from serve_app.deployments import OpenModel
 
 log = structlog.get_logger(__name__)
 
-OBJECT_STORE_BYTES = 256 * 2**20
-"""A batch of eight 640x640 pictures takes 10 MB, and a worker has at most three on their way."""
 DRAIN_S = 10.0
-# A node that is gone is noticed within about 3 s (by default 15 to 65). Processes are started when they are needed.
-_RAY_CONFIG = {
-    "health_check_initial_delay_ms": 5000,
-    "health_check_period_ms": 500,
-    "health_check_timeout_ms": 2000,
-    "health_check_failure_threshold": 3,
-    "enable_worker_prestart": False,
-    "prestart_worker_first_driver": False,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +109,11 @@ def start(
     """
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     if with_api:
-        _check_port(settings)
+        check_port(settings)
     migrate(endpoints.postgres_owner_dsn)
-    _check_keys(settings, endpoints)
-    _check_storage(settings)
-    dashboard_url = _start_ray(settings)
+    check_sealed(settings, endpoints)
+    check_storage(settings)
+    dashboard_url = start_ray(settings)
     try:
         counters = [_control(CountingActor, counter_actor(n)).remote(
             n, endpoints.postgres_dsn, endpoints.redis_url
@@ -200,39 +185,6 @@ def running(
                 system.stop()
 
 
-def _start_ray(settings: Settings) -> str:
-    if settings.ray_address is None:
-        use_token(settings)
-    keys = named_keys()
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    common: dict[str, Any] = {
-        "namespace": RAY_NAMESPACE,
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "runtime_env": {
-            "worker_process_setup_hook": "cluster.logs.configure_logging",
-            # The path only: keys themselves would be shown in Ray's dashboard.
-            "env_vars": {} if keys.file is None else {KEYS_FILE_VARIABLE: str(keys.file)},
-        },
-    }
-    if settings.ray_address is not None:
-        context: Any = ray.init(address=settings.ray_address, **common)
-        # Workers of a run that was killed: their journals stay, and those who come now take them over.
-        for name in list_named_actors():
-            ray.kill(ray.get_actor(name))
-    else:
-        context = ray.init(
-            num_cpus=max(2, os.cpu_count() or 1),
-            resources={STREAMS: 4096, CONTROL: 1},
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=True,
-            _system_config=_RAY_CONFIG,
-            **common,
-        )
-    ray_address_file(settings).write_text(context.address_info["gcs_address"])
-    return str(context.dashboard_url)
-
-
 def _deploy_model(settings: Settings, endpoints: Endpoints, model: str, open_model: OpenModel | None) -> DetectorSpec:
     """As ``deploy_detector``, and the store knows of it."""
     try:
@@ -260,36 +212,3 @@ def _start_api(settings: Settings, endpoints: Endpoints) -> None:
         name=API_APP,
         route_prefix="/",
     )
-
-
-def _check_keys(settings: Settings, endpoints: Endpoints) -> None:
-    if settings.ray_address is not None and named_keys().text is not None:
-        raise BadInput(
-            f"{KEYS_VARIABLE} does not reach the processes of a Ray cluster: put the keys into a file on its head, and "
-            "name that in keys_file"
-        )
-    engine = open_engine(endpoints.postgres_dsn, pool_size=1)
-    try:
-        check_keys(engine)
-    finally:
-        engine.dispose()
-
-
-def _check_storage(settings: Settings) -> None:
-    """A storage that is wrong is said so at once; one that is away delays files, not counting."""
-    try:
-        open_storage(settings.storage).check()
-    except Retryable as error:
-        log.warning("File storage is away, files will wait", error=str(error))
-
-
-def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.api.host, settings.api.port))
-        except OSError as error:
-            raise BadInput(
-                f"the API cannot listen on {settings.api.host}:{settings.api.port} ({error.strerror}): "
-                "set api.port to a free one"
-            ) from None
