@@ -22,6 +22,7 @@ from serve_app.api import (
 )
 from serve_app.api.backend import open_backend
 from serve_app.api.metrics import ApiMetrics, MeasureRequests
+from serve_app.api.settling import settle
 
 _DESCRIPTION = """
 Counts of people crossing lines and staying in zones, beside the time in which each camera really was watched.
@@ -62,6 +63,7 @@ def build_api(
             metrics=metrics,
         ) as backend:
             app.state.backend = backend
+            settle()
             yield
 
     app = FastAPI(
