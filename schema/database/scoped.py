@@ -4,7 +4,7 @@ Role and tenant are set for the transaction alone. A pooled connection keeps nei
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,10 +36,9 @@ def scope(connection: Connection, tenant_id: int, acting: Acting = PROGRAM) -> N
     _scope(connection, APP, str(tenant_id), acting)
 
 
-@contextmanager
 def transaction(
     engine: Engine, tenant_id: int, *, acting: Acting = PROGRAM, one_snapshot: bool = False
-) -> Generator[Session]:
+) -> AbstractContextManager[Session]:
     """A session in one transaction of one tenant: committed at the end, rolled back on an error.
 
     Rows of other tenants are not there: they cannot be read, written or referred to. With ``one_snapshot`` all its
@@ -48,45 +47,43 @@ def transaction(
     Raises:
         StoreUnavailable: PostgreSQL did not answer or gave up for now; nothing was stored.
     """
-    isolation = {"isolation_level": "REPEATABLE READ"} if one_snapshot else {}
-    with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
-        scope(session.connection(execution_options=isolation), tenant_id, acting)
-        yield session
+    return _session(engine, APP, str(tenant_id), acting=acting, one_snapshot=one_snapshot)
 
 
-@contextmanager
-def across_tenants(engine: Engine) -> Generator[Session]:
+def across_tenants(engine: Engine) -> AbstractContextManager[Session]:
     """A session of the system itself, which sees all tenants in the tables that it needs, and no others.
 
     Raises:
         StoreUnavailable: PostgreSQL did not answer or gave up for now; nothing was stored.
     """
-    with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
-        _scope(session.connection(), SYSTEM, "", PROGRAM)
-        yield session
+    return _session(engine, SYSTEM, "")
 
 
-@contextmanager
-def auditing(engine: Engine, tenant_id: int | None) -> Generator[Session]:
+def auditing(engine: Engine, tenant_id: int | None) -> AbstractContextManager[Session]:
     """A session of the auditor, who reads one tenant's audit trail and nothing else; None: the system's own trail.
 
     Raises:
         StoreUnavailable: PostgreSQL did not answer or gave up for now.
     """
-    with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
-        _scope(session.connection(), AUDITOR, "" if tenant_id is None else str(tenant_id), PROGRAM)
-        yield session
+    return _session(engine, AUDITOR, "" if tenant_id is None else str(tenant_id))
 
 
-@contextmanager
-def owner_transaction(engine: Engine) -> Generator[Session]:
+def owner_transaction(engine: Engine) -> AbstractContextManager[Session]:
     """A session of the tables' owner, to change what is not a row: partitions, tenants.
 
     Raises:
         StoreUnavailable: PostgreSQL did not answer or gave up for now; nothing was stored.
     """
+    return _session(engine, MIGRATOR, "")
+
+
+@contextmanager
+def _session(
+    engine: Engine, role: str, tenant: str, *, acting: Acting = PROGRAM, one_snapshot: bool = False
+) -> Generator[Session]:
+    isolation = {"isolation_level": "REPEATABLE READ"} if one_snapshot else {}
     with unavailable_as_retryable(engine), Session(engine) as session, session.begin():
-        _scope(session.connection(), MIGRATOR, "", PROGRAM)
+        _scope(session.connection(execution_options=isolation), role, tenant, acting)
         yield session
 
 

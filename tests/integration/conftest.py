@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.commands import Turnstile
 from tests.integration.replayed import REPLAY, free_port, open_model
 
 if TYPE_CHECKING:
@@ -74,3 +75,21 @@ def replaying(system: Running) -> Iterator[Running]:
     system.change_model(REPLAY)
     yield system
     system.change_model("ssdlite")
+
+
+@pytest.fixture
+def turnstile(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Turnstile:
+    """The program on the module's database, in a home of its own."""
+    from cluster.cli import run
+
+    monkeypatch.setenv("TURNSTILE_POSTGRES_DSN", dsn)
+    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = run(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call

@@ -1,32 +1,13 @@
 """``turnstile db audit``: what changed, and whether somebody has altered the trail of it."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from cluster.cli import run
+from tests.integration.commands import Turnstile
 
 pytestmark = pytest.mark.integration
-
-Turnstile = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def turnstile(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Turnstile:
-    monkeypatch.setenv("TURNSTILE_POSTGRES_DSN", dsn)
-    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_changes_are_listed_and_an_altered_trail_is_named(turnstile: Turnstile, dsn: str):

@@ -1,32 +1,13 @@
 """``turnstile cameras`` and ``turnstile zones``: edits on a real database, refusals in one line."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.cli import run
+from tests.integration.commands import Turnstile
 
 pytestmark = pytest.mark.integration
-
-Turnstile = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def turnstile(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Turnstile:
-    monkeypatch.setenv("TURNSTILE_POSTGRES_DSN", dsn)
-    monkeypatch.setenv("TURNSTILE_HOME", str(tmp_path))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def shown(turnstile: Turnstile, name: str) -> dict[str, Any]:
