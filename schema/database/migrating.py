@@ -132,12 +132,23 @@ def _config() -> Config:
     return config
 
 
+def _let_commits_end(connection: Connection) -> None:
+    """Wait for crossings that are being stored, and let others wait.
+
+    Storing begins with the leases and goes from table to table. Whoever locks tables one by one in another order waits
+    for it, and it for him.
+    """
+    if connection.scalar(text("select to_regclass('leases')")) is not None:
+        connection.execute(text("lock table leases in access exclusive mode"))
+
+
 def _migrate(dsn: str) -> MigrationStatus:
     with _connected(dsn) as connection:
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         if not _status(connection).is_current:
             connection.execute(text(_PATIENCE))
             try:
+                _let_commits_end(connection)
                 become_migrator(connection)
                 before = count_rows(connection)
                 command.upgrade(migration_config(connection), "head")

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from schema.events import Direction
+from schema.queries import outbox
 from schema.times import to_datetime
 
 COVERAGE_WINDOW_S: Final = 300.0
@@ -43,7 +44,7 @@ def read(session: Session, *, now_ns: int) -> Figures:
     return Figures(
         counts=tuple(figure for row in counts for figure in _figures(row)),
         coverage_ratio={row.camera: float(row.ratio) for row in session.execute(_COVERAGE, window)},
-        outbox_waiting=session.execute(_WAITING).scalar_one(),
+        outbox_waiting=sum(outbox.waiting(session).values()),
     )
 
 
@@ -53,12 +54,6 @@ _COUNTS: Final = text(
     " where c.removed_at is null group by c.name, z.name order by c.name, z.name"
 )
 
-_WAITING: Final = text(
-    "select (select count(*) from outbox) + (select coalesce(sum(cardinality(event_ids)), 0) from outbox_crossings)"
-)
-
-# Of each camera the intervals that began last, because an index leads to those. It does not begin so many within the
-# window: after each loss it waits longer before it tries again.
 _COVERAGE: Final = text("""
 with cameras_asked as (
     select id, name, greatest(created_at, cast(:now as timestamptz) - make_interval(secs => :window_s)) as since

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from schema.database import migration_status
+from schema.database import across_tenants, migration_status
 from schema.errors import BadInput, Retryable
-from schema.tables import OutboxRow
+from schema.queries import outbox
 from serve_app.api.backend import Backend, OpenBackend
 from serve_app.api.problems import Problem, problem_response
 
@@ -129,8 +128,8 @@ async def _replicas(backend: Backend) -> tuple[bool, bool, str]:
 
 async def _backlog(backend: Backend) -> tuple[bool, bool, str]:
     def count() -> int:
-        with backend.transaction() as session:
-            return session.scalar(select(func.count()).select_from(OutboxRow)) or 0
+        with across_tenants(backend.database.primary) as session:
+            return sum(outbox.waiting(session).values())
 
     try:
         waiting = await asyncio.to_thread(count)

@@ -15,9 +15,9 @@ from sqlalchemy import Engine, Row, text
 
 from cluster.main import Running
 from cluster.witnesses import LiveWitness, QueueWitness, ask_postgres, ask_redis
-from schema.database import transaction
+from schema.database import across_tenants, transaction
 from schema.geometry import Scene, parse_line, parse_zone
-from schema.queries import cameras
+from schema.queries import cameras, outbox
 from schema.queries.cameras import Camera
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.wire import unpack_delivery
@@ -194,7 +194,8 @@ class Street:
 
     def outbox(self) -> int:
         """How many messages wait for the broker."""
-        return self._ask("select count(*) as waiting from outbox")[0].waiting
+        with across_tenants(self._engine) as session:
+            return sum(outbox.waiting(session).values())
 
     def check_sums(self) -> None:
         """Totals, minutes and single crossings in PostgreSQL say the same, whatever is counted."""
