@@ -80,7 +80,7 @@ class DayTotals:
         try:
             kept = self._read(key)
         except CacheAway:
-            return self._flights.once(key, lambda: None, lambda: load(None))
+            return list(self._flights.once(key, lambda: None, lambda: self._load_all(key, load)).values())
         if kept is None:
             return list(self._flights.once(key, lambda: self._read(key), lambda: self._load_all(key, load)).values())
         old = [rule_id for rule_id, crossings in known.items() if not _is_as_new(kept.get(rule_id), crossings)]
