@@ -1,6 +1,9 @@
 """The day's totals in Redis: kept up by what is committed, and seen to be old where news were lost."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,7 +16,7 @@ from schema.cache.today import DayTotals
 from schema.database import open_engine, transaction
 from schema.geometry import Scene
 from schema.queries import cameras, today, totals
-from schema.queries.today import crossings_of
+from schema.queries.today import RuleDay, crossings_of
 from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import DAY_NS
 from tests.contracts.stores import PostgresUnderTest, Watched
@@ -158,3 +161,25 @@ def test_an_emptied_redis_costs_one_reading_and_none_is_as_right(
     assert dashboard.read() == before
     assert dashboard.loads == [None, None]
     assert Dashboard(engine, away).read() == before
+
+
+def test_one_who_finds_redis_gone_shares_the_reading_of_one_who_found_it_empty(redis: OwnRedis, cache: Cache):
+    days, loading, go_on = DayTotals(cache), threading.Event(), threading.Event()
+    rule = RuleDay(
+        rule_id=1, camera_id=1, kind="line", crossings=3, count_in=2, count_out=1, effective_in=2, effective_out=1
+    )
+
+    def load(_rule_ids: Sequence[int] | None) -> list[RuleDay]:
+        loading.set()
+        assert go_on.wait(10)
+        return [rule]
+
+    with ThreadPoolExecutor(2) as readers:
+        first = readers.submit(days.read, DEFAULT_TENANT_ID, DAY, {}, load)
+        assert loading.wait(10)
+        redis.stop()
+        second = readers.submit(days.read, DEFAULT_TENANT_ID, DAY, {}, load)
+        time.sleep(0.5)  # it has met the first one by now
+        go_on.set()
+        assert list(first.result(10)) == list(second.result(10)) == [rule]
+    redis.start()
