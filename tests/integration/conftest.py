@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.caching import OwnRedis, own_redis
 from tests.integration.commands import Turnstile
 from tests.integration.replayed import REPLAY, free_port, open_model
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from cluster.main import Running
     from cluster.services import Services
+    from schema.cache.client import Cache
     from schema.settings import Settings
 
 
@@ -93,3 +95,31 @@ def turnstile(
         return code, said.out, said.err
 
     return call
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[OwnRedis]:
+    """A Redis of the module's own, to stop and to empty."""
+    with own_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def cache(redis: OwnRedis) -> Iterator[Cache]:
+    """A client of the module's Redis, which is empty."""
+    from schema.cache.client import Cache
+
+    redis.client.flushall()
+    cache = Cache(redis.url)
+    yield cache
+    cache.close()
+
+
+@pytest.fixture
+def away() -> Iterator[Cache]:
+    """A client of a Redis that is not there."""
+    from schema.cache.client import Cache
+
+    cache = Cache("redis://:secret@127.0.0.1:1/0")
+    yield cache
+    cache.close()

@@ -33,33 +33,12 @@ from schema.users import UserSession
 from schema.work import CameraStatus
 from tests.contracts.stores import PostgresUnderTest
 from tests.contracts.test_store import crossing, delivery
-from tests.integration.caching import OwnRedis, own_redis
+from tests.integration.caching import OwnRedis
 
 pytestmark = pytest.mark.integration
 
 DAY = 20_100
 NOW_NS = DAY * DAY_NS
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def cache(redis: OwnRedis) -> Iterator[Cache]:
-    redis.client.flushall()
-    cache = Cache(redis.url)
-    yield cache
-    cache.close()
-
-
-@pytest.fixture
-def away() -> Iterator[Cache]:
-    cache = Cache("redis://:secret@127.0.0.1:1/0")
-    yield cache
-    cache.close()
 
 
 # Sessions

@@ -1,24 +1,18 @@
 """``turnstile cache`` and ``turnstile flags`` on a real Redis."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cluster.cli import run
 from schema.cache.families import ANSWER, FAMILIES
-from tests.integration.caching import OwnRedis, own_redis
+from tests.integration.caching import OwnRedis
 
 pytestmark = pytest.mark.integration
 
 Turnstile = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as server:
-        yield server
 
 
 @pytest.fixture

@@ -48,12 +48,6 @@ def store(dsn: str) -> Iterator[PostgresStore]:
     store.close()
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as server:
-        yield server
-
-
 @pytest.fixture
 def cached(redis: OwnRedis) -> Iterator[CachedCounts]:
     redis.client.flushall()

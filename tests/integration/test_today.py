@@ -21,32 +21,11 @@ from schema.tenants import DEFAULT_TENANT_ID
 from schema.times import DAY_NS
 from tests.contracts.stores import PostgresUnderTest, Watched
 from tests.contracts.test_store import crossing, delivery
-from tests.integration.caching import OwnRedis, own_redis
+from tests.integration.caching import OwnRedis
 
 pytestmark = pytest.mark.integration
 
 DAY = 20_100
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as server:
-        yield server
-
-
-@pytest.fixture
-def cache(redis: OwnRedis) -> Iterator[Cache]:
-    redis.client.flushall()
-    cache = Cache(redis.url)
-    yield cache
-    cache.close()
-
-
-@pytest.fixture
-def away() -> Iterator[Cache]:
-    cache = Cache("redis://:secret@127.0.0.1:1/0")
-    yield cache
-    cache.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,17 +15,11 @@ from schema.errors import StoreUnavailable
 from tests.contracts.stores import PostgresUnderTest, Watched
 from tests.contracts.test_store import crossing, delivery
 from tests.integration.api_server import Api, running_api, wait_until
-from tests.integration.caching import OwnRedis, own_redis
+from tests.integration.caching import OwnRedis
 
 pytestmark = pytest.mark.integration
 
 PATH = "/api/v1/totals/today"
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[OwnRedis]:
-    with own_redis() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
